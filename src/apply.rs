@@ -1,0 +1,218 @@
+//! Carries a plan out, and takes it back.
+//!
+//! Before the first effect the journal holds the bytes that were there. Between daemon-reload and
+//! the restart the effective environment is read back: what systemd did not take up as meant is
+//! undone before anybody notices. Whatever fails after that is rolled back the same way.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::diagnose::Code;
+use crate::error::{Error, Exit, Result};
+use crate::facts::{Seen, Unit};
+use crate::host::systemd::Systemd;
+use crate::host::{Host, engine};
+use crate::plan::Plan;
+use crate::ui::Progress;
+
+pub mod file;
+pub mod journal;
+
+use journal::{Entry, Journal};
+
+/// The running system that a plan is carried out on.
+#[derive(Debug)]
+pub struct Site<'a> {
+    /// Where things are.
+    pub host: &'a Host,
+    /// The user's systemd.
+    pub systemd: &'a Systemd,
+    /// What dockerd's restart may take. systemd sets no limit of its own (`TimeoutSec=0`).
+    pub patience: Duration,
+}
+
+impl Site<'_> {
+    /// Writes the files and restarts dockerd; returns the journal entry that undoes it.
+    ///
+    /// # Errors
+    /// What failed; nothing is taken back yet. See [`Site::roll_back`].
+    pub async fn carry_out(
+        &self,
+        plan: &Plan,
+        journal: &Journal,
+        entry: &mut Entry,
+        restart: bool,
+        progress: &mut dyn Progress,
+    ) -> Result<()> {
+        for change in &plan.files {
+            progress.begin(&format!("write {}", self.host.short(&change.path)));
+            entry.write(journal, &change.path, change.after.as_bytes())?;
+            progress.done();
+        }
+        progress.begin("make systemd read its files again");
+        self.systemd.reload().await?;
+        progress.done();
+        progress.begin("read the effective settings back");
+        self.read_back(plan).await?;
+        progress.done();
+        if restart {
+            progress.begin(&format!("restart {}", self.host.unit));
+            self.restart().await?;
+            progress.done();
+        }
+        Ok(())
+    }
+
+    /// Asks systemd for the environment that the unit would start with now.
+    async fn read_back(&self, plan: &Plan) -> Result<()> {
+        let unit = self.unit().await?;
+        let lost: Vec<_> = plan
+            .environment
+            .iter()
+            .filter(|(name, value)| unit.variable(name) != Some(value))
+            .collect();
+        let Some((name, value)) = lost.first() else {
+            return Ok(());
+        };
+        let effective = unit.variable(name).unwrap_or("not set");
+        let winner = unit
+            .files
+            .iter()
+            .rev()
+            .find(|file| file.text.contains(name.as_str()));
+        let error = Error::new(
+            Exit::NotApplied,
+            format!("another drop-in wins over ours ({})", Code::DropinShadowed),
+        )
+        .caused_by(format!("{name} is {effective:?} and should be {value:?}"));
+        Err(match winner {
+            Some(file) => error
+                .caused_by(format!("set in {}", file.path.display()))
+                .hint(format!(
+                    "take {name} out of {}, then run `rootless6 setup` again",
+                    file.path.display()
+                )),
+            None => error,
+        })
+    }
+
+    async fn unit(&self) -> Result<Unit> {
+        match self.systemd.unit(&self.host.unit).await? {
+            Seen::Is(unit) => Ok(crate::inspect::with_files(unit)),
+            Seen::Absent | Seen::Unknown(_) => Err(Error::new(
+                Exit::NotApplied,
+                format!("{} has gone", self.host.unit),
+            )),
+        }
+    }
+
+    /// Restarts dockerd and waits until the Engine answers.
+    ///
+    /// # Errors
+    /// When the job fails, or the Engine does not answer in time; the hints lead to the log.
+    pub async fn restart(&self) -> Result<()> {
+        let deadline = Instant::now() + self.patience;
+        let restarted = async {
+            self.systemd.restart(&self.host.unit, deadline).await?;
+            self.answers(deadline).await
+        };
+        restarted.await.map_err(|error| {
+            error.hint(format!(
+                "see `journalctl --user -u {} -n 50`",
+                self.host.unit
+            ))
+        })
+    }
+
+    /// A socket that nobody answers on may be that of a unit that crashes again and again: watch
+    /// the unit beside it.
+    async fn answers(&self, deadline: Instant) -> Result<()> {
+        let begun = self.unit().await?.restarts;
+        let crashes = async {
+            loop {
+                tokio::time::sleep(Duration::from_millis(300)).await;
+                match self.unit().await {
+                    Ok(unit) if unit.restarts > begun || unit.active_state == "failed" => {
+                        return Error::new(
+                            Exit::NotApplied,
+                            format!("{} starts and dies again", self.host.unit),
+                        )
+                        .caused_by(format!("Result={}", unit.result));
+                    }
+                    _ => {}
+                }
+            }
+        };
+        tokio::select! {
+            answered = engine::answers(&self.host.socket, deadline) => answered,
+            crashed = crashes => Err(crashed),
+        }
+    }
+
+    /// Puts everything back that an entry recorded, and brings dockerd back to what it was doing.
+    ///
+    /// # Errors
+    /// Exit 4 when the old state does not stand again; the hints say what to type.
+    pub async fn roll_back(
+        &self,
+        journal: &Journal,
+        entry: &mut Entry,
+        restart: bool,
+        progress: &mut dyn Progress,
+    ) -> Result<Restored> {
+        progress.begin("put the old files back");
+        let restored = entry.restore(journal).map_err(|error| self.stuck(error))?;
+        progress.done();
+        let settle = async {
+            self.systemd.reload().await?;
+            match (restart, entry.was_active) {
+                (false, _) => Ok(()),
+                (true, true) => self.restart().await,
+                (true, false) => {
+                    let deadline = Instant::now() + self.patience;
+                    self.systemd.stop(&self.host.unit, deadline).await
+                }
+            }
+        };
+        progress.begin(if entry.was_active {
+            "restart dockerd with the old settings"
+        } else {
+            "make systemd read its files again"
+        });
+        settle.await.map_err(|error| self.stuck(error))?;
+        progress.done();
+        Ok(restored)
+    }
+
+    fn stuck(&self, error: Error) -> Error {
+        let unit = &self.host.unit;
+        let hints = error.hints;
+        let mut stuck = Error::new(Exit::RollbackFailed, "put the old state back")
+            .caused_by(error.message)
+            .hint("`rootless6 undo --yes` tries again")
+            .hint(format!(
+                "by hand: `systemctl --user daemon-reload; systemctl --user reset-failed {unit}; systemctl --user restart {unit}`"
+            ));
+        stuck.causes.extend(error.causes);
+        stuck.hints.extend(hints);
+        stuck
+    }
+}
+
+/// What an undo did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Restored {
+    /// Files that are as they were.
+    pub restored: Vec<PathBuf>,
+    /// Files that were left alone, and why.
+    pub skipped: Vec<(PathBuf, String)>,
+}
+
+impl Restored {
+    /// Notes a file that was left alone.
+    pub(crate) fn skip(&mut self, path: &Path, why: impl Into<String>) {
+        self.skipped.push((path.to_owned(), why.into()));
+    }
+}

@@ -1,0 +1,88 @@
+//! One recipe for each command.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::error::ErrorKind;
+
+use crate::error::{Error, Exit, Result};
+use crate::facts::Facts;
+use crate::host::Host;
+use crate::host::systemd::Systemd;
+use crate::hostile::plain;
+use crate::inspect;
+use crate::report::Report;
+use crate::request::Request;
+use crate::ui::Ui;
+
+pub mod packaging;
+pub mod setup;
+pub mod status;
+pub mod undo;
+pub mod uplink;
+pub mod verify;
+
+/// The host, the user's systemd if it answers, and the facts.
+struct Scene {
+    host: Host,
+    systemd: Result<Systemd>,
+    facts: Facts,
+}
+
+impl Scene {
+    async fn look(unit: &str) -> Result<Self> {
+        let host = Host::from_environment(unit)?;
+        let systemd = Systemd::connect(&host.bus).await;
+        let facts = inspect::gather(&host, systemd.as_ref().map_err(Error::to_string)).await;
+        Ok(Self {
+            host,
+            systemd,
+            facts,
+        })
+    }
+}
+
+/// Fills a request's holes from a settings file: the one named, else the user's own if there is
+/// one.
+fn with_settings(request: Request, host: &Host, file: Option<&Path>) -> Result<Request> {
+    let own = host.config.join("rootless6/config.toml");
+    match file {
+        Some(file) => Ok(request.or(Request::from_file(file)?)),
+        None if own.exists() => Ok(request.or(Request::from_file(&own)?)),
+        None => Ok(request),
+    }
+}
+
+/// Makes all streams use colour as `--color` says.
+pub fn choose_colour(choice: clap::ColorChoice) {
+    match choice {
+        clap::ColorChoice::Auto => anstream::ColorChoice::Auto,
+        clap::ColorChoice::Always => anstream::ColorChoice::Always,
+        clap::ColorChoice::Never => anstream::ColorChoice::Never,
+    }
+    .write_global();
+}
+
+/// Reports what clap has to say of the command line: help and version are answers, the rest is
+/// usage.
+pub fn usage_error(error: &clap::Error) -> ExitCode {
+    let json = std::env::args().any(|argument| argument == "--json");
+    let answer = matches!(
+        error.kind(),
+        ErrorKind::DisplayHelp
+            | ErrorKind::DisplayVersion
+            | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+    );
+    if !json || answer {
+        let _ = error.print();
+        return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(Exit::Usage as u8));
+    }
+    let text = error.to_string();
+    let message = text.lines().next().unwrap_or_default();
+    let message = message.strip_prefix("error: ").unwrap_or(message);
+    Report::failed(
+        "rootless6",
+        Error::new(Exit::Usage, plain(message)).hint("see `rootless6 --help`"),
+    )
+    .print(Ui { json, quiet: true })
+}

@@ -1,0 +1,373 @@
+//! `setup`: look, explain, ask, apply, restart, prove - or put everything back.
+//!
+//! The wizard and the flags share this one path; the wizard only fills the holes of the request.
+
+use std::net::Ipv6Addr;
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::{Scene, with_settings};
+use crate::apply::Site;
+use crate::apply::journal::{Entry, Journal, State};
+use crate::capability;
+use crate::cli::{Accept, Global, Setup};
+use crate::diagnose::{self, diagnose};
+use crate::error::{Doing, Error, Exit, Result};
+use crate::facts::Container;
+use crate::host::systemd::Systemd;
+use crate::host::{Host, engine, process};
+use crate::inspect;
+use crate::plan::{self, Given, Plan};
+use crate::report::{Report, human};
+use crate::request::Request;
+use crate::ui::{Progress, Step, Steps, Ui};
+use crate::verify::{self, Vantage, Verification, targets};
+use crate::wizard::{self, Terminal};
+
+const VANTAGES: [Vantage; 3] = [Vantage::Host, Vantage::Netns, Vantage::Container];
+
+/// What a run has come to, also when it failed half-way.
+#[derive(Debug, Default)]
+struct Record {
+    changed: bool,
+    rolled_back: bool,
+    planned: Vec<Step>,
+    verification: Option<Verification>,
+    equivalent: Option<String>,
+    text: String,
+}
+
+/// Runs the command.
+pub async fn run(arguments: &Setup, global: &Global, ui: Ui) -> Report {
+    let mut steps = ui.steps();
+    let mut record = Record::default();
+    let ended = setup(arguments, global, ui, &mut steps, &mut record).await;
+    if ended.is_err() {
+        steps.fail();
+    }
+    let steps = if steps.taken.is_empty() {
+        record.planned
+    } else {
+        std::mem::take(&mut steps.taken)
+    };
+    let needs_root = match &ended {
+        Err(error) => error.needs_root.clone(),
+        Ok(()) => Vec::new(),
+    };
+    let exit = match &record.verification {
+        Some(verification) if !verification.passes() => Exit::Bad,
+        _ => Exit::Well,
+    };
+    let body = json!({
+        "changed": record.changed,
+        "steps": steps,
+        "rolled_back": record.rolled_back,
+        "needs_root": needs_root,
+        "verify": record.verification,
+        "equivalent": record.equivalent,
+    });
+    let report = Report::new("setup", exit, record.text, body);
+    match ended {
+        Ok(()) => report,
+        Err(error) => report.with(error),
+    }
+}
+
+async fn setup(
+    arguments: &Setup,
+    global: &Global,
+    ui: Ui,
+    steps: &mut Steps,
+    record: &mut Record,
+) -> Result<()> {
+    let asks = !arguments.yes && !arguments.dry_run;
+    if asks && !ui.can_ask() {
+        return Err(Error::new(
+            Exit::Usage,
+            "setup has questions, and there is no terminal to ask on",
+        )
+        .hint("`rootless6 setup --yes --accept containers-restart` asks nothing")
+        .hint("`rootless6 setup --dry-run` shows what would be done"));
+    }
+    let scene = Scene::look(&global.unit).await?;
+    let systemd = scene.systemd.as_ref().map_err(Clone::clone)?;
+    let mut request = with_settings(
+        arguments.request.clone(),
+        &scene.host,
+        arguments.config.as_deref(),
+    )?;
+    let targets = targets::resolve(&request.targets).await?;
+    plan::feasible(&diagnose(&scene.facts), &request.resolve())?;
+    if asks {
+        ui.say(&human::scene(&scene.host, &scene.facts));
+        wizard::fill(&mut Terminal, &mut request, offers_new_networks(&scene))?;
+    }
+    let plan = plan::plan(&scene.facts, &request.resolve(), &given()?)?;
+    record.equivalent = Some(equivalent(arguments, global, &request));
+    if plan.is_empty() {
+        return nothing_to_do(arguments, &scene, &targets, record).await;
+    }
+    let restarts = plan.restart.is_some() && !arguments.no_restart;
+    let stopping = if restarts {
+        running(&scene).await?
+    } else {
+        Vec::new()
+    };
+    let preview = human::plan(&scene.host, &plan, &stopping, restarts);
+    if arguments.dry_run {
+        record.text = preview;
+        record.planned = planned(&scene.host, &plan, restarts);
+        return Ok(());
+    }
+    ui.say(&preview);
+    consent(arguments, asks, &stopping, &plan)?;
+    let proves = restarts && !arguments.no_verify;
+    if proves {
+        host_reaches(&scene, &targets).await?;
+    }
+    let work = Work {
+        arguments,
+        site: Site {
+            host: &scene.host,
+            systemd,
+            patience: Duration::from_secs(global.timeout),
+        },
+        plan: &plan,
+        restarts,
+        targets: proves.then_some(&targets[..]),
+    };
+    work.carry_out(&scene, steps, record).await?;
+    record.text = human::set_up(record.verification.as_ref(), record.equivalent.as_deref());
+    Ok(())
+}
+
+fn offers_new_networks(scene: &Scene) -> bool {
+    diagnose::engine_version(&scene.facts)
+        .is_some_and(|version| capability::engine(version).new_networks)
+}
+
+fn given() -> Result<Given> {
+    let mut global_id = [0; 5];
+    getrandom::fill(&mut global_id).doing(|| "ask the kernel for random bits")?;
+    Ok(Given {
+        program: process::own_file()?,
+        global_id,
+    })
+}
+
+/// Nothing is written and nothing restarted; whether it works is still worth a look.
+async fn nothing_to_do(
+    arguments: &Setup,
+    scene: &Scene,
+    targets: &[Ipv6Addr],
+    record: &mut Record,
+) -> Result<()> {
+    if !arguments.no_verify && !arguments.dry_run {
+        let verification =
+            verify::verify(&scene.facts, &scene.host.socket, &VANTAGES, targets).await;
+        record.verification = Some(verification);
+    }
+    record.text = human::nothing_to_do(record.verification.as_ref());
+    Ok(())
+}
+
+async fn running(scene: &Scene) -> Result<Vec<Container>> {
+    if scene.facts.engine.is().is_none() {
+        return Ok(Vec::new());
+    }
+    engine::running_containers(&engine::connect(&scene.host.socket)?).await
+}
+
+fn planned(host: &Host, plan: &Plan, restarts: bool) -> Vec<Step> {
+    let files = plan
+        .files
+        .iter()
+        .map(|change| format!("write {}", host.short(&change.path)));
+    let restart = restarts.then(|| format!("restart {}", host.unit));
+    files
+        .chain(restart)
+        .map(|does| Step { does, done: false })
+        .collect()
+}
+
+fn consent(arguments: &Setup, asks: bool, stopping: &[Container], plan: &Plan) -> Result<()> {
+    if asks {
+        let question = if stopping.is_empty() {
+            "Do it?"
+        } else {
+            "Do it, and stop these containers for the restart?"
+        };
+        return wizard::go_ahead(&mut Terminal, question, Some(&human::explanation(plan)));
+    }
+    if stopping.is_empty() || arguments.accept.contains(&Accept::ContainersRestart) {
+        return Ok(());
+    }
+    let names: Vec<_> = stopping
+        .iter()
+        .map(|container| container.name.as_str())
+        .collect();
+    Err(Error::new(
+        Exit::Usage,
+        "the restart of dockerd stops running containers, and nobody has agreed to that",
+    )
+    .caused_by(names.join(", "))
+    .hint("agree with `--accept containers-restart`, or write the files only with `--no-restart`"))
+}
+
+/// A proof that must fail is not worth a restart.
+async fn host_reaches(scene: &Scene, targets: &[Ipv6Addr]) -> Result<()> {
+    let seen = verify::verify(&scene.facts, &scene.host.socket, &[Vantage::Host], targets).await;
+    if seen.passes() {
+        return Ok(());
+    }
+    let error = Error::new(
+        Exit::NotApplied,
+        "the host itself does not reach the target over IPv6, so nothing could be proved",
+    )
+    .caused_by(human::checks_in_words(&seen))
+    .hint("choose another target with `--target ADDR`, or go without proof with `--no-verify`");
+    Err(error)
+}
+
+/// The flags that would have done the same without a question.
+fn equivalent(arguments: &Setup, global: &Global, request: &Request) -> String {
+    let mut words = vec![
+        "rootless6".to_owned(),
+        "setup".to_owned(),
+        "--yes".to_owned(),
+    ];
+    words.extend(["--accept".to_owned(), "containers-restart".to_owned()]);
+    if global.unit != "docker.service" {
+        words.extend(["--unit".to_owned(), global.unit.clone()]);
+    }
+    for (given, flag) in [
+        (arguments.no_restart, "--no-restart"),
+        (arguments.no_verify, "--no-verify"),
+        (arguments.keep, "--keep"),
+    ] {
+        if given {
+            words.push(flag.to_owned());
+        }
+    }
+    words.extend(request.to_flags());
+    human::command_line(&words)
+}
+
+/// From the first effect to the proof.
+struct Work<'a> {
+    arguments: &'a Setup,
+    site: Site<'a>,
+    plan: &'a Plan,
+    restarts: bool,
+    /// What to reach; none where nothing is to be proved.
+    targets: Option<&'a [Ipv6Addr]>,
+}
+
+impl Work<'_> {
+    async fn carry_out(&self, scene: &Scene, steps: &mut Steps, record: &mut Record) -> Result<()> {
+        let journal = Journal::open(&scene.host.state)?;
+        let was_active = scene.facts.unit.is().is_some_and(|unit| unit.is_active());
+        let mut entry = journal.begin(&scene.host.unit, was_active)?;
+        let worked = tokio::select! {
+            worked = self.apply_and_prove(&journal, &mut entry, steps, record) => worked,
+            _ = tokio::signal::ctrl_c() => Err(Error::new(Exit::Interrupted, "interrupted")),
+        };
+        match worked {
+            Ok(()) => {
+                record.changed = true;
+                entry.mark(&journal, State::Applied)
+            }
+            Err(error) => {
+                steps.fail();
+                self.take_back(&journal, &mut entry, error, steps, record)
+                    .await
+            }
+        }
+    }
+
+    async fn apply_and_prove(
+        &self,
+        journal: &Journal,
+        entry: &mut Entry,
+        steps: &mut Steps,
+        record: &mut Record,
+    ) -> Result<()> {
+        self.site
+            .carry_out(self.plan, journal, entry, self.restarts, steps)
+            .await?;
+        let Some(targets) = self.targets else {
+            return Ok(());
+        };
+        let verification = prove(self.site.host, self.site.systemd, targets, steps).await;
+        let failed = (!verification.passes()).then(|| unproved(&verification));
+        record.verification = Some(verification);
+        match failed {
+            Some(error) if !self.arguments.keep => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    async fn take_back(
+        &self,
+        journal: &Journal,
+        entry: &mut Entry,
+        error: Error,
+        steps: &mut Steps,
+        record: &mut Record,
+    ) -> Result<()> {
+        verify::sweep(&self.site.host.socket).await;
+        let restarted = steps
+            .taken
+            .iter()
+            .any(|step| step.does.starts_with("restart"));
+        self.site
+            .roll_back(journal, entry, restarted, steps)
+            .await
+            .map_err(|stuck| {
+                error.causes.iter().fold(
+                    stuck.caused_by(format!("after: {}", error.message)),
+                    Error::caused_by,
+                )
+            })?;
+        record.rolled_back = true;
+        let exit = match error.exit {
+            Exit::Interrupted => Exit::Interrupted,
+            _ => Exit::NotApplied,
+        };
+        Err(error
+            .exiting(exit)
+            .hint("everything was put back: dockerd runs as it did before"))
+    }
+}
+
+async fn prove(
+    host: &Host,
+    systemd: &Systemd,
+    targets: &[Ipv6Addr],
+    steps: &mut Steps,
+) -> Verification {
+    steps.begin("prove it from the host, RootlessKit's netns and a container");
+    let facts = inspect::gather(host, Ok(systemd)).await;
+    let verification = verify::verify(&facts, &host.socket, &VANTAGES, targets).await;
+    if verification.passes() {
+        steps.done();
+    }
+    verification
+}
+
+fn unproved(verification: &Verification) -> Error {
+    let code = verification
+        .cause
+        .map(|cause| format!(" ({cause})"))
+        .unwrap_or_default();
+    let error = Error::new(
+        Exit::NotApplied,
+        format!("IPv6 does not work from a container after the change{code}"),
+    )
+    .caused_by(human::checks_in_words(verification));
+    match &verification.explanation {
+        Some(explanation) => error.caused_by(explanation),
+        None => error,
+    }
+}

@@ -1,0 +1,97 @@
+//! `undo`: what was there before setup, byte for byte.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::Scene;
+use crate::apply::journal::{Entry, Journal};
+use crate::apply::{Restored, Site};
+use crate::cli::{Global, Undo};
+use crate::error::{Error, Exit, Result};
+use crate::host::{engine, image};
+use crate::report::{Report, human};
+use crate::ui::{Steps, Ui};
+use crate::wizard::{self, Terminal};
+
+/// Runs the command.
+pub async fn run(arguments: &Undo, global: &Global, ui: Ui) -> Report {
+    let mut steps = ui.steps();
+    match undo(arguments, global, ui, &mut steps).await {
+        Ok(restored) => report(&restored),
+        Err(error) => {
+            steps.fail();
+            Report::failed("undo", error)
+        }
+    }
+}
+
+async fn undo(
+    arguments: &Undo,
+    global: &Global,
+    ui: Ui,
+    steps: &mut Steps,
+) -> Result<Option<Restored>> {
+    let scene = Scene::look(&global.unit).await?;
+    let journal = Journal::open(&scene.host.state)?;
+    let Some(mut entry) = journal.standing()? else {
+        return Ok(None);
+    };
+    if !arguments.yes {
+        ask(&scene, &entry, ui)?;
+    }
+    let systemd = scene.systemd?;
+    if let Ok(docker) = engine::connect(&scene.host.socket) {
+        image::remove_images(&docker).await;
+    }
+    let site = Site {
+        host: &scene.host,
+        systemd: &systemd,
+        patience: Duration::from_secs(global.timeout),
+    };
+    site.roll_back(&journal, &mut entry, true, steps)
+        .await
+        .map(Some)
+}
+
+fn ask(scene: &Scene, entry: &Entry, ui: Ui) -> Result<()> {
+    if !ui.can_ask() {
+        return Err(Error::new(
+            Exit::Usage,
+            "undo restarts dockerd, and there is no terminal to ask on",
+        )
+        .hint("`rootless6 undo --yes` does it without asking"));
+    }
+    ui.say("These files are put back to what they were:");
+    for path in entry.paths() {
+        ui.say(&format!("  {}", scene.host.short(path)));
+    }
+    for path in entry.edited_since()? {
+        ui.say(&format!(
+            "  except {}, which was edited since",
+            scene.host.short(&path)
+        ));
+    }
+    ui.say(&format!(
+        "{} is then restarted: running containers stop.",
+        scene.host.unit
+    ));
+    wizard::go_ahead(&mut Terminal, "Undo it?", None)
+}
+
+fn report(restored: &Option<Restored>) -> Report {
+    let nothing = Restored::default();
+    let restored = restored.as_ref().unwrap_or(&nothing);
+    let exit = if restored.skipped.is_empty() {
+        Exit::Well
+    } else {
+        Exit::NotApplied
+    };
+    let skipped: Vec<_> = restored
+        .skipped
+        .iter()
+        .map(|(path, why)| json!({"path": path, "why": why}))
+        .collect();
+    let body = json!({"restored": restored.restored, "skipped": skipped});
+    Report::new("undo", exit, human::restored(restored), body)
+}

@@ -1,0 +1,73 @@
+//! `uplink`: what dockerd's unit runs after each start, where RootlessKit gives tap0 no IPv6.
+
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::time::{Instant, sleep};
+
+use super::Scene;
+use crate::cli::Global;
+use crate::error::{Error, Exit, Result};
+use crate::facts::{RootlessKit, Seen};
+use crate::host::netns;
+use crate::inspect;
+use crate::report::Report;
+use crate::uplink::{Request, TAP};
+use crate::vantage::{self, Answer, Task};
+
+/// Where the unit is of Type=simple, this runs before RootlessKit has its netns ready.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// RootlessKit announces its child by a file in a directory that need not exist yet, so there is
+/// nothing to wait on.
+const RETRY: Duration = Duration::from_millis(50);
+
+/// Two netlink messages.
+const BRING: Duration = Duration::from_secs(10);
+
+/// Runs the command.
+pub async fn run(global: &Global) -> Report {
+    match bring(global).await {
+        Ok((text, changed)) => {
+            Report::new("uplink", Exit::Well, text, json!({ "changed": changed }))
+        }
+        Err(error) => Report::failed("uplink", error),
+    }
+}
+
+async fn bring(global: &Global) -> Result<(String, bool)> {
+    let kit = rootlesskit(global).await?;
+    let request = Request::from_host(&inspect::host_network().await)?;
+    let asked = vantage::Request {
+        join: Some(inspect::join(&kit)),
+        task: Task::Uplink(request),
+    };
+    match netns::ask(&asked, BRING).await? {
+        Answer::Uplink(added) if added.is_empty() => {
+            Ok((format!("{TAP} already has IPv6\n"), false))
+        }
+        Answer::Uplink(added) => {
+            let added: Vec<_> = added.iter().map(ToString::to_string).collect();
+            Ok((format!("{TAP} has {} now\n", added.join(", ")), true))
+        }
+        _ => Err(Error::new(
+            Exit::Bad,
+            "the vantage point answered something else",
+        )),
+    }
+}
+
+async fn rootlesskit(global: &Global) -> Result<RootlessKit> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let why = match Scene::look(&global.unit).await?.facts.rootlesskit {
+            Seen::Is(kit) => return Ok(kit),
+            Seen::Absent => "it is not running".to_owned(),
+            Seen::Unknown(why) => why,
+        };
+        if Instant::now() >= deadline {
+            return Err(Error::new(Exit::Bad, "find RootlessKit").caused_by(why));
+        }
+        sleep(RETRY).await;
+    }
+}

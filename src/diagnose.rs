@@ -1,0 +1,194 @@
+//! Facts in, findings out: a table of small rules, each with a stable code.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::error::{Error, Exit};
+use crate::facts::Facts;
+
+mod engine;
+mod host;
+mod rootlesskit;
+mod unit;
+
+pub(crate) use engine::version as engine_version;
+pub(crate) use rootlesskit::version as rootlesskit_version;
+
+/// The stable names of what can be wrong. Scripts rely on them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Code {
+    #[serde(rename = "host-no-ipv6-route")]
+    HostNoIpv6Route,
+    #[serde(rename = "host-ipv6-unreachable")]
+    HostIpv6Unreachable,
+    HostPingGroupRange,
+    NoUserBus,
+    UnitMissing,
+    UnitNotRunning,
+    UnitStartLimit,
+    NeedsDaemonReload,
+    DropinShadowed,
+    EnvironmentFileWins,
+    RootlesskitWithoutPasta,
+    #[serde(rename = "rootlesskit-without-ipv6-config")]
+    RootlesskitWithoutIpv6Config,
+    #[serde(rename = "driver-without-icmp6")]
+    DriverWithoutIcmp6,
+    #[serde(rename = "driver-without-ipv6")]
+    DriverWithoutIpv6,
+    #[serde(rename = "ipv6-flag-missing")]
+    Ipv6FlagMissing,
+    PortDriverMismatch,
+    MtuTrap,
+    PastaMissing,
+    DaemonJsonInvalid,
+    #[serde(rename = "bridge-without-ipv6")]
+    BridgeWithoutIpv6,
+    #[serde(rename = "network-without-ipv6")]
+    NetworkWithoutIpv6,
+    #[serde(rename = "new-networks-without-ipv6")]
+    NewNetworksWithoutIpv6,
+    #[serde(rename = "ip6tables-off")]
+    Ip6tablesOff,
+    IptablesOff,
+    SubnetCollides,
+    EngineNotRootless,
+    DockerDesktop,
+    NetnsUnreachable,
+    ContainerUnreachable,
+    IcmpFiltered,
+    ForgedReplies,
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
+    }
+}
+
+/// How much a finding matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// IPv6 in containers cannot work.
+    Broken,
+    /// It works, but badly or not for long.
+    Weak,
+    /// Good to know.
+    Note,
+}
+
+/// Who can mend a finding.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cure {
+    /// `rootless6 setup` does it.
+    Setup,
+    /// Root does: commands ready to paste.
+    Root(Vec<String>),
+    /// The user does: what, in words.
+    Words(String),
+}
+
+/// Something that is wrong, with its evidence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// Its stable name.
+    pub code: Code,
+    /// How much it matters.
+    pub severity: Severity,
+    /// What is wrong, in one line.
+    pub title: String,
+    /// What was seen.
+    pub evidence: Vec<String>,
+    /// Who can mend it, and how.
+    pub cure: Cure,
+}
+
+impl Finding {
+    fn new(code: Code, severity: Severity, title: impl Into<String>, cure: Cure) -> Self {
+        Self {
+            code,
+            severity,
+            title: title.into(),
+            evidence: Vec::new(),
+            cure,
+        }
+    }
+
+    fn seen(mut self, evidence: impl Into<String>) -> Self {
+        self.evidence.push(evidence.into());
+        self
+    }
+
+    /// The finding as the reason why something was not done.
+    pub fn to_error(&self, exit: Exit) -> Error {
+        let mut error = Error::new(exit, format!("{} ({})", self.title, self.code));
+        error.causes.clone_from(&self.evidence);
+        match &self.cure {
+            Cure::Setup => error.hint("`rootless6 setup` changes that"),
+            Cure::Words(words) => error.hint(words),
+            Cure::Root(lines) => {
+                error.needs_root.clone_from(lines);
+                error.hint("then run `rootless6 setup` again")
+            }
+        }
+    }
+}
+
+/// A rule looks at the facts and finds one thing, or nothing.
+type Rule = fn(&Facts) -> Option<Finding>;
+
+/// In the order in which a packet meets the causes: what stands first explains what follows.
+const RULES: &[Rule] = &[
+    unit::missing,
+    unit::start_limit,
+    unit::not_running,
+    unit::needs_reload,
+    engine::not_rootless,
+    host::no_ipv6_route,
+    host::ping_group_range,
+    rootlesskit::without_pasta,
+    rootlesskit::pasta_missing,
+    rootlesskit::driver_without_ipv6,
+    rootlesskit::ipv6_flag_missing,
+    rootlesskit::driver_without_icmp6,
+    rootlesskit::without_ipv6_config,
+    rootlesskit::mtu_trap,
+    unit::environment_file_wins,
+    engine::daemon_json_invalid,
+    engine::iptables_off,
+    engine::bridge_without_ipv6,
+    engine::ip6tables_off,
+    engine::subnet_collides,
+    engine::networks_without_ipv6,
+];
+
+/// All findings, what explains the others first.
+pub fn diagnose(facts: &Facts) -> Vec<Finding> {
+    RULES.iter().filter_map(|rule| rule(facts)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_spelled_as_the_contract_has_them() {
+        for (code, name) in [
+            (Code::HostNoIpv6Route, "host-no-ipv6-route"),
+            (
+                Code::RootlesskitWithoutIpv6Config,
+                "rootlesskit-without-ipv6-config",
+            ),
+            (Code::DriverWithoutIcmp6, "driver-without-icmp6"),
+            (Code::NewNetworksWithoutIpv6, "new-networks-without-ipv6"),
+            (Code::Ip6tablesOff, "ip6tables-off"),
+            (Code::DropinShadowed, "dropin-shadowed"),
+            (Code::MtuTrap, "mtu-trap"),
+        ] {
+            assert_eq!(code.to_string(), name);
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! RootlessKit and its network driver.
+
+use super::{Code, Cure, Finding, Severity};
+use crate::capability;
+use crate::facts::{Facts, NetDriver, RootlessKit, Seen, Version};
+
+/// pasta's window needs a queue that an MTU of 1500 does not leave it: throughput falls by a
+/// factor of ten and more (rootlesskit#615).
+const SMALL_MTU: u32 = 1500;
+
+/// RootlessKit's version: of the one that runs, else of the one that would.
+pub(crate) fn version(facts: &Facts) -> Option<Version> {
+    let running = facts
+        .rootlesskit
+        .is()
+        .and_then(|kit| kit.version.is().copied());
+    let installed = || Version::find(&facts.tools.rootlesskit.is()?.version);
+    running.or_else(installed)
+}
+
+pub(super) fn without_pasta(facts: &Facts) -> Option<Finding> {
+    let version = version(facts)?;
+    if capability::rootlesskit(version).pasta {
+        return None;
+    }
+    Some(
+        Finding::new(
+            Code::RootlesskitWithoutPasta,
+            Severity::Broken,
+            format!("RootlessKit {version} has no pasta driver, and without pasta ping6 cannot leave"),
+            Cure::Words(
+                "upgrade to RootlessKit 2.0 or later: Docker Engine 25.0 and later, or Debian 13 and later, bring it"
+                    .to_owned(),
+            ),
+        )
+        .seen(format!("rootlesskit {version}")),
+    )
+}
+
+pub(super) fn pasta_missing(facts: &Facts) -> Option<Finding> {
+    matches!(facts.tools.pasta, Seen::Absent).then(|| {
+        Finding::new(
+            Code::PastaMissing,
+            Severity::Broken,
+            "pasta is not on the PATH of the unit",
+            Cure::Root(vec![
+                "apt-get install -y passt || dnf install -y passt || zypper install -y passt || pacman -S --noconfirm passt || apk add passt".to_owned(),
+            ]),
+        )
+    })
+}
+
+fn seen(kit: &RootlessKit) -> String {
+    format!(
+        "rootlesskit runs with --net={} --port-driver={}{}",
+        kit.net.name(),
+        kit.port_driver,
+        if kit.ipv6 { " --ipv6" } else { "" }
+    )
+}
+
+pub(super) fn driver_without_ipv6(facts: &Facts) -> Option<Finding> {
+    let kit = facts.rootlesskit.is()?;
+    if kit.net == NetDriver::Pasta || (kit.net == NetDriver::Slirp4netns && kit.ipv6) {
+        return None;
+    }
+    Some(
+        Finding::new(
+            Code::DriverWithoutIpv6,
+            Severity::Broken,
+            format!("RootlessKit's driver {} gives no IPv6 here", kit.net.name()),
+            Cure::Setup,
+        )
+        .seen(seen(kit)),
+    )
+}
+
+pub(super) fn ipv6_flag_missing(facts: &Facts) -> Option<Finding> {
+    let kit = facts.rootlesskit.is()?;
+    (kit.net == NetDriver::Pasta && !kit.ipv6).then(|| {
+        Finding::new(
+            Code::Ipv6FlagMissing,
+            Severity::Broken,
+            "RootlessKit runs pasta without --ipv6, so pasta is limited to IPv4",
+            Cure::Setup,
+        )
+        .seen(seen(kit))
+    })
+}
+
+pub(super) fn driver_without_icmp6(facts: &Facts) -> Option<Finding> {
+    let kit = facts.rootlesskit.is()?;
+    (kit.net == NetDriver::Slirp4netns && kit.ipv6).then(|| {
+        Finding::new(
+            Code::DriverWithoutIcmp6,
+            Severity::Broken,
+            "slirp4netns forwards no ICMPv6: TCP and UDP may work, ping6 never does",
+            Cure::Setup,
+        )
+        .seen(seen(kit))
+    })
+}
+
+pub(super) fn without_ipv6_config(facts: &Facts) -> Option<Finding> {
+    let kit = facts.rootlesskit.is()?;
+    let netns = facts.netns.is()?;
+    let complete = netns.global().next().is_some() && !netns.default_routes.is_empty();
+    if kit.net != NetDriver::Pasta || !kit.ipv6 || complete {
+        return None;
+    }
+    Some(
+        Finding::new(
+            Code::RootlesskitWithoutIpv6Config,
+            Severity::Broken,
+            "tap0 in RootlessKit's netns has no global IPv6 address or no default route",
+            Cure::Setup,
+        )
+        .seen(format!(
+            "rootlesskit {}; before 2.3.0 it configures IPv4 alone",
+            kit.version
+                .is()
+                .map_or_else(|| "unknown".to_owned(), Version::to_string)
+        ))
+        .seen(format!(
+            "{} global addresses, {} default routes",
+            netns.global().count(),
+            netns.default_routes.len()
+        )),
+    )
+}
+
+pub(super) fn mtu_trap(facts: &Facts) -> Option<Finding> {
+    let kit = facts.rootlesskit.is()?;
+    let mtu = kit.mtu?;
+    (kit.net == NetDriver::Pasta && mtu <= SMALL_MTU).then(|| {
+        Finding::new(
+            Code::MtuTrap,
+            Severity::Weak,
+            format!("pasta runs with an MTU of {mtu}, which makes it many times slower"),
+            Cure::Setup,
+        )
+        .seen(format!("--mtu={mtu}"))
+    })
+}

@@ -1,0 +1,97 @@
+//! The unit that runs dockerd.
+
+use super::{Code, Cure, Finding, Severity};
+use crate::facts::{Facts, Seen};
+use crate::plan::VARIABLES;
+
+pub(super) fn missing(facts: &Facts) -> Option<Finding> {
+    match &facts.unit {
+        Seen::Absent => {}
+        Seen::Is(unit) if !unit.is_loaded() => {
+            return Some(
+                Finding::new(
+                    Code::UnitMissing,
+                    Severity::Broken,
+                    format!("systemd cannot load {}", unit.name),
+                    Cure::Words(format!("see `systemctl --user status {}`", unit.name)),
+                )
+                .seen(format!("LoadState={}", unit.load_state)),
+            );
+        }
+        Seen::Is(_) | Seen::Unknown(_) => return None,
+    }
+    Some(Finding::new(
+        Code::UnitMissing,
+        Severity::Broken,
+        "there is no user unit that runs dockerd",
+        Cure::Words(
+            "install rootless Docker first: `dockerd-rootless-setuptool.sh install`".to_owned(),
+        ),
+    ))
+}
+
+pub(super) fn start_limit(facts: &Facts) -> Option<Finding> {
+    let unit = facts.unit.is()?;
+    (unit.result == "start-limit-hit").then(|| {
+        Finding::new(
+            Code::UnitStartLimit,
+            Severity::Broken,
+            format!("{} crashed so often that systemd gave up", unit.name),
+            Cure::Words(format!("see `journalctl --user -u {} -n 50`", unit.name)),
+        )
+        .seen("Result=start-limit-hit")
+    })
+}
+
+pub(super) fn not_running(facts: &Facts) -> Option<Finding> {
+    let unit = facts.unit.is()?;
+    if unit.is_active() || !unit.is_loaded() || unit.result == "start-limit-hit" {
+        return None;
+    }
+    Some(
+        Finding::new(
+            Code::UnitNotRunning,
+            Severity::Broken,
+            format!("{} is not running", unit.name),
+            Cure::Words(format!(
+                "start it with `systemctl --user start {0}`, or see why not with `journalctl --user -u {0} -n 50`",
+                unit.name
+            )),
+        )
+        .seen(format!(
+            "ActiveState={} SubState={} Result={}",
+            unit.active_state, unit.sub_state, unit.result
+        )),
+    )
+}
+
+pub(super) fn needs_reload(facts: &Facts) -> Option<Finding> {
+    let unit = facts.unit.is()?;
+    unit.needs_reload.then(|| {
+        Finding::new(
+            Code::NeedsDaemonReload,
+            Severity::Weak,
+            format!("files of {} changed since systemd read them", unit.name),
+            Cure::Words("read them with `systemctl --user daemon-reload`".to_owned()),
+        )
+        .seen("NeedDaemonReload=true")
+    })
+}
+
+pub(super) fn environment_file_wins(facts: &Facts) -> Option<Finding> {
+    let unit = facts.unit.is()?;
+    let file = unit.environment_files.first()?;
+    Some(
+        Finding::new(
+            Code::EnvironmentFileWins,
+            Severity::Note,
+            "an EnvironmentFile= beats every Environment= of the unit",
+            Cure::Words(format!(
+                "see that {} sets none of {}",
+                file.display(),
+                VARIABLES.join(", ")
+            )),
+        )
+        .seen(file.display().to_string()),
+    )
+}

@@ -1,0 +1,317 @@
+//! What was seen, before anybody judges it.
+//!
+//! Every source may be missing or unreadable, and those are different answers: [`Seen`] keeps them
+//! apart, so that "could not look" never turns into "no".
+
+use std::path::PathBuf;
+
+mod network;
+mod version;
+
+pub use network::{Address, Network, Route, RouteKind, RouteTo};
+pub use version::Version;
+
+/// The outcome of one look.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Seen<T> {
+    /// Looked, and this is it.
+    Is(T),
+    /// Looked, and there is none.
+    Absent,
+    /// Could not look, and why.
+    Unknown(String),
+}
+
+impl<T> Seen<T> {
+    /// The value, if there is one.
+    pub fn is(&self) -> Option<&T> {
+        match self {
+            Seen::Is(value) => Some(value),
+            Seen::Absent | Seen::Unknown(_) => None,
+        }
+    }
+
+    /// Why nothing is known, if that is the answer.
+    pub fn unknown(&self) -> Option<&str> {
+        match self {
+            Seen::Unknown(why) => Some(why),
+            Seen::Is(_) | Seen::Absent => None,
+        }
+    }
+
+    /// Looks further with the value.
+    pub fn and_then<U>(self, further: impl FnOnce(T) -> Seen<U>) -> Seen<U> {
+        match self {
+            Seen::Is(value) => further(value),
+            Seen::Absent => Seen::Absent,
+            Seen::Unknown(why) => Seen::Unknown(why),
+        }
+    }
+
+    /// The same look at a part of the value.
+    pub fn map<U>(self, part: impl FnOnce(T) -> U) -> Seen<U> {
+        match self {
+            Seen::Is(value) => Seen::Is(part(value)),
+            Seen::Absent => Seen::Absent,
+            Seen::Unknown(why) => Seen::Unknown(why),
+        }
+    }
+}
+
+/// Everything that was looked at, in one value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Facts {
+    /// The user's unit that runs dockerd.
+    pub unit: Seen<Unit>,
+    /// What the Engine says of itself.
+    pub engine: Seen<Engine>,
+    /// The RootlessKit that runs now.
+    pub rootlesskit: Seen<RootlessKit>,
+    /// The network inside RootlessKit's namespace.
+    pub netns: Seen<Network>,
+    /// The host's own network and kernel settings.
+    pub host: HostFacts,
+    /// The programs that the unit would find.
+    pub tools: Tools,
+    /// dockerd's configuration file.
+    pub daemon_json: DaemonJson,
+    /// Our own drop-in.
+    pub our_drop_in: OurDropIn,
+}
+
+/// A systemd service of the user, as the manager describes it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Unit {
+    /// `docker.service`
+    pub name: String,
+    /// `loaded`, `not-found`, `masked`, `bad-setting` …
+    pub load_state: String,
+    /// `active`, `inactive`, `failed`, `activating` …
+    pub active_state: String,
+    /// `running`, `dead`, `auto-restart` …
+    pub sub_state: String,
+    /// `success`, `exit-code`, `start-limit-hit` …
+    pub result: String,
+    /// `simple`, `notify` …
+    pub service_type: String,
+    /// The unit file.
+    pub fragment: Option<PathBuf>,
+    /// The drop-ins in the order in which systemd applies them.
+    pub drop_ins: Vec<PathBuf>,
+    /// The texts of fragment and drop-ins, in that order, ours included.
+    pub files: Vec<UnitFile>,
+    /// Files on disk differ from what the manager has read.
+    pub needs_reload: bool,
+    /// The merged `Environment=` of fragment and drop-ins, as the manager sees it.
+    pub environment: Vec<(String, String)>,
+    /// `EnvironmentFile=`, which beats `Environment=`.
+    pub environment_files: Vec<PathBuf>,
+    /// The command line of `ExecStart=`.
+    pub exec_start: Vec<String>,
+    /// The process that systemd supervises; 0 when none runs.
+    pub main_pid: u32,
+    /// 32 hexadecimal digits, new for every start; empty when it never ran.
+    pub invocation_id: String,
+    /// The control group below the cgroup root, `/user.slice/…`.
+    pub control_group: String,
+    /// Automatic restarts since the last start by hand.
+    pub restarts: u32,
+}
+
+impl Unit {
+    /// Whether there is a unit file that systemd accepts.
+    pub fn is_loaded(&self) -> bool {
+        self.load_state == "loaded"
+    }
+
+    /// Whether the service runs and is not merely between two crashes.
+    pub fn is_active(&self) -> bool {
+        self.active_state == "active" && self.sub_state != "auto-restart"
+    }
+
+    /// A variable of the unit's environment.
+    pub fn variable(&self, name: &str) -> Option<&str> {
+        self.environment
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| value.as_str())
+    }
+}
+
+/// A unit file or drop-in and what it says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnitFile {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Its text, with anything that is not UTF-8 replaced.
+    pub text: String,
+}
+
+/// What the Engine API answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Engine {
+    /// `28.5.2`
+    pub version: Version,
+    /// Whether `/info` says `name=rootless`.
+    pub rootless: bool,
+    /// `/info`'s OperatingSystem, such as `Debian GNU/Linux 13` or `Docker Desktop`.
+    pub operating_system: String,
+    /// The machine's architecture in Go's words, `amd64`.
+    pub architecture: String,
+    /// RootlessKit's own version, where the Engine reports it (23.0 and later).
+    pub rootlesskit: Option<Version>,
+    /// RootlessKit's state directory, where the Engine reports it.
+    pub state_dir: Option<PathBuf>,
+    /// The networks, by name.
+    pub networks: Vec<DockerNetwork>,
+}
+
+/// A network of the Engine's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DockerNetwork {
+    /// `bridge`, `host`, or what the user chose.
+    pub name: String,
+    /// `bridge`, `host`, `null` …
+    pub driver: String,
+    /// Whether the Engine gives its containers IPv6 addresses.
+    pub ipv6: bool,
+    /// The subnets of both families.
+    pub subnets: Vec<String>,
+}
+
+/// A running container and what a restart of dockerd does to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Container {
+    /// Its name, without the leading slash.
+    pub name: String,
+    /// Its restart policy; `no` means that it stays down.
+    pub restart: String,
+    /// Its published ports, `0.0.0.0:8080->80/tcp`.
+    pub ports: Vec<String>,
+}
+
+impl Container {
+    /// Whether dockerd starts it again by itself.
+    pub fn comes_back(&self) -> bool {
+        matches!(self.restart.as_str(), "always" | "unless-stopped")
+    }
+}
+
+/// RootlessKit's network driver.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NetDriver {
+    /// User-mode networking with libslirp.
+    Slirp4netns,
+    /// passt's pasta.
+    Pasta,
+    /// Built into RootlessKit 3.
+    GvisorTapVsock,
+    /// Anything else, by name.
+    Other(String),
+}
+
+impl NetDriver {
+    /// From RootlessKit's own word for it.
+    pub fn named(name: &str) -> Self {
+        match name {
+            "slirp4netns" => Self::Slirp4netns,
+            "pasta" => Self::Pasta,
+            "gvisor-tap-vsock" => Self::GvisorTapVsock,
+            other => Self::Other(other.to_owned()),
+        }
+    }
+
+    /// RootlessKit's own word for it.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Slirp4netns => "slirp4netns",
+            Self::Pasta => "pasta",
+            Self::GvisorTapVsock => "gvisor-tap-vsock",
+            Self::Other(name) => name,
+        }
+    }
+}
+
+/// The running RootlessKit, read from its command line and state directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RootlessKit {
+    /// Its own version, from the Engine or from the program.
+    pub version: Seen<Version>,
+    /// `--net`
+    pub net: NetDriver,
+    /// `--port-driver`
+    pub port_driver: String,
+    /// Whether `--ipv6` was given.
+    pub ipv6: bool,
+    /// `--mtu`
+    pub mtu: Option<u32>,
+    /// Whether `--detach-netns` was given: dockerd then runs in the host's netns.
+    pub detached: bool,
+    /// Where `child_pid` and `api.sock` are.
+    pub state_dir: PathBuf,
+    /// The child, whose user namespace and netns (or state directory) lead inside.
+    pub child_pid: u32,
+}
+
+/// The host outside RootlessKit's namespaces.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostFacts {
+    /// Its addresses and default routes.
+    pub network: Seen<Network>,
+    /// `net.ipv4.ping_group_range`: the groups that may open ICMP datagram sockets, ICMPv6 too.
+    pub ping_group_range: Seen<(u32, u32)>,
+    /// The groups that the user is in, the effective one included.
+    pub groups: Vec<u32>,
+}
+
+impl HostFacts {
+    /// Whether the user's processes, pasta among them, may open ICMP datagram sockets.
+    pub fn may_ping(&self) -> Option<bool> {
+        let (low, high) = self.ping_group_range.is()?;
+        Some(
+            self.groups
+                .iter()
+                .any(|group| (low..=high).contains(&group)),
+        )
+    }
+}
+
+/// Programs that the unit finds with its own PATH.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tools {
+    /// passt's pasta.
+    pub pasta: Seen<Tool>,
+    /// slirp4netns.
+    pub slirp4netns: Seen<Tool>,
+    /// docker-rootlesskit, else rootlesskit.
+    pub rootlesskit: Seen<Tool>,
+    /// dockerd, looked for only where the Engine does not answer.
+    pub dockerd: Seen<Tool>,
+}
+
+/// A program and the version that it prints.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tool {
+    /// The file.
+    pub path: PathBuf,
+    /// As printed, `1.2.1` or `0.0~git20250503.587980c-2`.
+    pub version: String,
+}
+
+/// dockerd's configuration file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DaemonJson {
+    /// Where dockerd looks for it.
+    pub path: PathBuf,
+    /// What it says.
+    pub text: Seen<String>,
+}
+
+/// The drop-in that this program writes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OurDropIn {
+    /// `…/docker.service.d/zz-rootless6.conf`
+    pub path: PathBuf,
+    /// What it says now.
+    pub text: Seen<String>,
+}

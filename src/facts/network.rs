@@ -1,0 +1,92 @@
+use std::net::{IpAddr, Ipv6Addr};
+
+use serde::{Deserialize, Serialize};
+
+/// Addresses and the default route of one network namespace.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Network {
+    /// IPv6 addresses other than loopback ones.
+    pub addresses: Vec<Address>,
+    /// IPv6 default routes, best first.
+    pub default_routes: Vec<Route>,
+}
+
+impl Network {
+    /// Addresses that reach beyond the link and may be used now, or as soon as duplicate address
+    /// detection is over.
+    pub fn global(&self) -> impl Iterator<Item = &Address> {
+        self.addresses
+            .iter()
+            .filter(|address| !address.is_link_local() && !address.deprecated)
+    }
+}
+
+/// An IPv6 address of an interface.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Address {
+    /// The address.
+    pub address: Ipv6Addr,
+    /// Prefix length, 0–128.
+    pub prefix: u8,
+    /// The interface's name.
+    pub interface: String,
+    /// Still under duplicate address detection: the kernel does not use it yet.
+    pub tentative: bool,
+    /// Its preferred lifetime is over: not for new connections.
+    pub deprecated: bool,
+}
+
+impl Address {
+    /// Whether it is within fe80::/10.
+    pub fn is_link_local(&self) -> bool {
+        self.address.is_unicast_link_local()
+    }
+}
+
+/// A default route.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Route {
+    /// The next hop, if the route names one.
+    pub gateway: Option<IpAddr>,
+    /// The outgoing interface's name.
+    pub interface: String,
+    /// The kernel's metric; the smaller wins.
+    pub metric: u32,
+}
+
+/// What the kernel would do with a packet to a target.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RouteTo {
+    /// Whether it leaves at all.
+    pub kind: RouteKind,
+    /// The next hop, where there is one.
+    pub gateway: Option<Ipv6Addr>,
+    /// The source address that the kernel prefers.
+    pub source: Option<Ipv6Addr>,
+    /// The kernel's own words when there is no route.
+    pub why: Option<String>,
+}
+
+/// The kinds of route that matter to a prober.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RouteKind {
+    /// Out through an interface.
+    Unicast,
+    /// Answered by this very namespace: an echo along it proves nothing.
+    Local,
+    /// Unreachable, prohibited, or no route at all.
+    None,
+}
+
+impl RouteTo {
+    /// No route, for the reason that the kernel gave.
+    pub fn none(why: &str) -> Self {
+        Self {
+            kind: RouteKind::None,
+            gateway: None,
+            source: None,
+            why: Some(why.to_owned()),
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! The Docker Engine API on its Unix socket.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use bollard::models::{ContainerSummary, Network, PortSummary, SystemInfo, SystemVersion};
+use bollard::query_parameters::{
+    InspectContainerOptions, ListContainersOptions, ListNetworksOptions,
+};
+use bollard::{API_DEFAULT_VERSION, Docker};
+use futures_util::future::join_all;
+use tokio::time::{Instant, sleep, timeout_at};
+
+use crate::error::{Doing, Error, Exit, Result, cause_chain};
+use crate::facts::{Container, DockerNetwork, Engine, Seen, Version};
+
+/// One request's share of patience, in seconds: importing an image on a slow disk takes longest.
+const REQUEST_SECONDS: u64 = 60;
+
+/// How often a socket that does not answer yet is tried again. There is nothing to wait on: the
+/// socket file appears before anybody listens.
+const RETRY: Duration = Duration::from_millis(50);
+
+/// Prepares to talk to the Engine; nothing is sent yet.
+///
+/// Requests carry no version prefix, so every Engine from 20.10 on answers in its own newest
+/// version; all fields that are read here are old enough.
+///
+/// # Errors
+/// When there is no socket.
+pub fn connect(socket: &Path) -> Result<Docker> {
+    let path = socket.to_string_lossy();
+    Docker::connect_with_unix(&path, REQUEST_SECONDS, API_DEFAULT_VERSION).map_err(|error| {
+        Error::new(
+            Exit::Bad,
+            format!("reach the Docker Engine at {}", socket.display()),
+        )
+        .caused_by(error)
+        .hint("see `systemctl --user status docker.service`")
+    })
+}
+
+/// Asks the Engine who it is and which networks it has.
+///
+/// A socket that is missing or that nobody listens on is [`Seen::Absent`].
+pub async fn gather(socket: &Path) -> Seen<Engine> {
+    let Ok(docker) = connect(socket) else {
+        return Seen::Absent;
+    };
+    let asked = tokio::try_join!(
+        docker.version(),
+        docker.info(),
+        docker.list_networks(None::<ListNetworksOptions>)
+    );
+    match asked {
+        Ok((version, info, networks)) => engine_from(&version, info, networks),
+        Err(error) if nobody_listens(&error) => Seen::Absent,
+        Err(error) => Seen::Unknown(cause_chain(&error).join(": ")),
+    }
+}
+
+fn nobody_listens(error: &bollard::errors::Error) -> bool {
+    cause_chain(error)
+        .iter()
+        .any(|cause| cause.contains("Connection refused") || cause.contains("No such file"))
+}
+
+fn engine_from(version: &SystemVersion, info: SystemInfo, networks: Vec<Network>) -> Seen<Engine> {
+    let Some(number) = version.version.as_deref().and_then(Version::find) else {
+        return Seen::Unknown("its answer to /version has no version".to_owned());
+    };
+    let rootlesskit = version
+        .components
+        .iter()
+        .flatten()
+        .find(|component| component.name == "rootlesskit");
+    let state_dir = rootlesskit
+        .and_then(|component| component.details.as_ref())
+        .and_then(|details| details.get("StateDir"))
+        .map(PathBuf::from);
+    let mut networks: Vec<_> = networks.into_iter().map(network_from).collect();
+    networks.sort_by(|a, b| a.name.cmp(&b.name));
+    Seen::Is(Engine {
+        version: number,
+        rootless: info
+            .security_options
+            .iter()
+            .flatten()
+            .any(|option| option.split(',').any(|part| part == "name=rootless")),
+        operating_system: info.operating_system.unwrap_or_default(),
+        architecture: version.arch.clone().unwrap_or_default(),
+        rootlesskit: rootlesskit.and_then(|component| Version::find(&component.version)),
+        state_dir,
+        networks,
+    })
+}
+
+fn network_from(network: Network) -> DockerNetwork {
+    let subnets = network
+        .ipam
+        .and_then(|ipam| ipam.config)
+        .unwrap_or_default()
+        .into_iter()
+        .filter_map(|config| config.subnet)
+        .collect();
+    DockerNetwork {
+        name: network.name.unwrap_or_default(),
+        driver: network.driver.unwrap_or_default(),
+        ipv6: network.enable_ipv6.unwrap_or(false),
+        subnets,
+    }
+}
+
+/// Waits until the Engine answers.
+///
+/// # Errors
+/// When it does not by the deadline.
+pub async fn answers(socket: &Path, deadline: Instant) -> Result<()> {
+    let mut last = None;
+    let asking = async {
+        loop {
+            match connect(socket) {
+                Ok(docker) => match docker.ping().await {
+                    Ok(_) => return,
+                    Err(error) => last = cause_chain(&error).pop(),
+                },
+                Err(error) => last = error.causes.last().cloned(),
+            }
+            sleep(RETRY).await;
+        }
+    };
+    if timeout_at(deadline, asking).await.is_ok() {
+        return Ok(());
+    }
+    let error = Error::new(Exit::NotApplied, "wait for the Docker Engine")
+        .caused_by(format!("no answer on {} by the deadline", socket.display()));
+    Err(last.into_iter().fold(error, Error::caused_by))
+}
+
+/// The running containers and what a restart of dockerd means to each.
+///
+/// # Errors
+/// When the Engine does not list them.
+pub async fn running_containers(docker: &Docker) -> Result<Vec<Container>> {
+    let doing = || "list the running containers";
+    let summaries = docker
+        .list_containers(None::<ListContainersOptions>)
+        .await
+        .doing(doing)?;
+    let policies = join_all(
+        summaries
+            .iter()
+            .map(|summary| restart_policy(docker, summary)),
+    )
+    .await;
+    let mut containers: Vec<_> = summaries
+        .iter()
+        .zip(policies)
+        .map(|(summary, restart)| Container {
+            name: name_of(summary),
+            restart,
+            ports: ports_of(summary),
+        })
+        .collect();
+    containers.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(containers)
+}
+
+async fn restart_policy(docker: &Docker, summary: &ContainerSummary) -> String {
+    let Some(id) = summary.id.as_deref() else {
+        return "no".to_owned();
+    };
+    docker
+        .inspect_container(id, None::<InspectContainerOptions>)
+        .await
+        .ok()
+        .and_then(|container| container.host_config?.restart_policy?.name)
+        .map(|policy| policy.to_string())
+        .filter(|policy| !policy.is_empty())
+        .unwrap_or_else(|| "no".to_owned())
+}
+
+fn name_of(summary: &ContainerSummary) -> String {
+    summary
+        .names
+        .iter()
+        .flatten()
+        .next()
+        .map(|name| name.trim_start_matches('/').to_owned())
+        .unwrap_or_default()
+}
+
+fn ports_of(summary: &ContainerSummary) -> Vec<String> {
+    let published: HashMap<u16, &PortSummary> = summary
+        .ports
+        .iter()
+        .flatten()
+        .filter_map(|port| Some((port.public_port?, port)))
+        .collect();
+    let mut ports: Vec<_> = published
+        .iter()
+        .map(|(public, port)| {
+            let protocol = port.typ.map(|typ| typ.to_string()).unwrap_or_default();
+            format!("{public}->{}/{protocol}", port.private_port)
+        })
+        .collect();
+    ports.sort();
+    ports
+}

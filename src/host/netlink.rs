@@ -1,0 +1,250 @@
+//! Addresses and routes of the network namespace that this process is in, by rtnetlink(7).
+
+use std::net::{IpAddr, Ipv6Addr};
+
+use futures_util::TryStreamExt;
+use rtnetlink::packet_route::AddressFamily;
+use rtnetlink::packet_route::address::{AddressAttribute, AddressFlags, AddressMessage};
+use rtnetlink::packet_route::link::LinkAttribute;
+use rtnetlink::packet_route::route::{RouteAddress, RouteAttribute, RouteMessage, RouteType};
+use rtnetlink::{AddressMessageBuilder, Handle, RouteMessageBuilder, new_connection};
+
+use crate::error::{Doing, Result};
+use crate::facts::{Address, Network, Route, RouteKind, RouteTo};
+
+/// A route netlink socket in the current network namespace; needs a tokio runtime.
+#[derive(Debug, Clone)]
+pub struct Netlink {
+    handle: Handle,
+}
+
+impl Netlink {
+    /// Opens the socket.
+    ///
+    /// # Errors
+    /// When the kernel gives none.
+    pub fn open() -> Result<Self> {
+        let (connection, handle, _) = new_connection().doing(|| "open a netlink socket")?;
+        tokio::spawn(connection);
+        Ok(Self { handle })
+    }
+
+    /// The IPv6 addresses and default routes.
+    ///
+    /// # Errors
+    /// When the kernel refuses to list them.
+    pub async fn network(&self) -> Result<Network> {
+        let interfaces = self.interfaces().await?;
+        let name = |index: u32| {
+            interfaces
+                .iter()
+                .find(|(known, _)| *known == index)
+                .map_or_else(|| index.to_string(), |(_, name)| name.clone())
+        };
+        let mut addresses = Vec::new();
+        let mut messages = self.handle.address().get().execute();
+        while let Some(message) = messages.try_next().await.doing(|| "list addresses")? {
+            addresses.extend(address_from(&message, &name));
+        }
+        Ok(Network {
+            addresses,
+            default_routes: self.default_routes(&name).await?,
+        })
+    }
+
+    async fn default_routes(&self, name: &impl Fn(u32) -> String) -> Result<Vec<Route>> {
+        let all = RouteMessageBuilder::<Ipv6Addr>::new().build();
+        let mut messages = self.handle.route().get(all).execute();
+        let mut routes = Vec::new();
+        while let Some(message) = messages.try_next().await.doing(|| "list routes")? {
+            if is_default(&message) {
+                routes.extend(next_hops(&message, name));
+            }
+        }
+        routes.sort_by_key(|route| route.metric);
+        Ok(routes)
+    }
+
+    /// The route that the kernel would take to a target; none when there is no route.
+    pub async fn route_to(&self, target: Ipv6Addr) -> RouteTo {
+        let request = RouteMessageBuilder::<Ipv6Addr>::new()
+            .destination_prefix(target, 128)
+            .build();
+        let answer = self.handle.route().get(request).execute().try_next().await;
+        match answer {
+            Ok(Some(message)) => route_to(&message),
+            Ok(None) => RouteTo::none("no route"),
+            Err(error) => RouteTo::none(&error.to_string()),
+        }
+    }
+
+    /// The index of an interface by its name.
+    ///
+    /// # Errors
+    /// When the interfaces cannot be listed.
+    pub async fn interface(&self, name: &str) -> Result<Option<u32>> {
+        let interfaces = self.interfaces().await?;
+        Ok(interfaces
+            .into_iter()
+            .find(|(_, known)| known == name)
+            .map(|(index, _)| index))
+    }
+
+    /// Gives an interface an address that skips duplicate address detection; an address that is
+    /// already there stays.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub async fn add_address(&self, interface: u32, address: Ipv6Addr, prefix: u8) -> Result<()> {
+        let mut message = AddressMessageBuilder::<Ipv6Addr>::new()
+            .index(interface)
+            .address(address, prefix)
+            .build();
+        message
+            .attributes
+            .push(AddressAttribute::Flags(AddressFlags::Nodad));
+        let mut request = self
+            .handle
+            .address()
+            .add(interface, IpAddr::V6(address), prefix)
+            .replace();
+        *request.message_mut() = message;
+        request
+            .execute()
+            .await
+            .doing(|| format!("add address {address}/{prefix}"))
+    }
+
+    /// Points the IPv6 default route at a gateway on an interface, replacing an equal one.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub async fn set_default_route(&self, interface: u32, gateway: Ipv6Addr) -> Result<()> {
+        let route = RouteMessageBuilder::<Ipv6Addr>::new()
+            .gateway(gateway)
+            .output_interface(interface)
+            .build();
+        self.handle
+            .route()
+            .add(route)
+            .replace()
+            .execute()
+            .await
+            .doing(|| format!("add the default route via {gateway}"))
+    }
+
+    async fn interfaces(&self) -> Result<Vec<(u32, String)>> {
+        let mut messages = self.handle.link().get().execute();
+        let mut interfaces = Vec::new();
+        while let Some(message) = messages.try_next().await.doing(|| "list interfaces")? {
+            let name = message
+                .attributes
+                .iter()
+                .find_map(|attribute| match attribute {
+                    LinkAttribute::IfName(name) => Some(name.clone()),
+                    _ => None,
+                });
+            interfaces.extend(name.map(|name| (message.header.index, name)));
+        }
+        Ok(interfaces)
+    }
+}
+
+fn address_from(message: &AddressMessage, name: &impl Fn(u32) -> String) -> Option<Address> {
+    let address = message
+        .attributes
+        .iter()
+        .find_map(|attribute| match attribute {
+            AddressAttribute::Address(IpAddr::V6(address)) => Some(*address),
+            _ => None,
+        })?;
+    if address.is_loopback() {
+        return None;
+    }
+    let flags = message
+        .attributes
+        .iter()
+        .find_map(|attribute| match attribute {
+            AddressAttribute::Flags(flags) => Some(*flags),
+            _ => None,
+        })
+        .unwrap_or(AddressFlags::empty());
+    Some(Address {
+        address,
+        prefix: message.header.prefix_len,
+        interface: name(message.header.index),
+        tentative: flags.contains(AddressFlags::Tentative),
+        deprecated: flags.contains(AddressFlags::Deprecated),
+    })
+}
+
+fn is_default(message: &RouteMessage) -> bool {
+    message.header.address_family == AddressFamily::Inet6
+        && message.header.destination_prefix_length == 0
+        && message.header.kind == RouteType::Unicast
+}
+
+/// One entry for each next hop: a multipath default route has several.
+fn next_hops(message: &RouteMessage, name: &impl Fn(u32) -> String) -> Vec<Route> {
+    let mut gateway = None;
+    let mut interface = None;
+    let mut metric = 0;
+    let mut hops = Vec::new();
+    for attribute in &message.attributes {
+        match attribute {
+            RouteAttribute::Gateway(hop) => gateway = ip(hop),
+            RouteAttribute::Oif(index) => interface = Some(*index),
+            RouteAttribute::Priority(value) => metric = *value,
+            RouteAttribute::MultiPath(several) => hops.clone_from(several),
+            _ => {}
+        }
+    }
+    let route = |gateway, index| Route {
+        gateway,
+        interface: name(index),
+        metric,
+    };
+    if let Some(index) = interface {
+        return vec![route(gateway, index)];
+    }
+    hops.iter()
+        .map(|hop| {
+            let gateway = hop.attributes.iter().find_map(|attribute| match attribute {
+                RouteAttribute::Gateway(hop) => ip(hop),
+                _ => None,
+            });
+            route(gateway, hop.interface_index)
+        })
+        .collect()
+}
+
+fn route_to(message: &RouteMessage) -> RouteTo {
+    let mut route = RouteTo {
+        kind: match message.header.kind {
+            RouteType::Unicast => RouteKind::Unicast,
+            RouteType::Local | RouteType::Anycast => RouteKind::Local,
+            _ => RouteKind::None,
+        },
+        gateway: None,
+        source: None,
+        why: None,
+    };
+    for attribute in &message.attributes {
+        match attribute {
+            RouteAttribute::Gateway(RouteAddress::Inet6(hop)) => route.gateway = Some(*hop),
+            RouteAttribute::PrefSource(RouteAddress::Inet6(source)) => {
+                route.source = Some(*source);
+            }
+            _ => {}
+        }
+    }
+    route
+}
+
+fn ip(address: &RouteAddress) -> Option<IpAddr> {
+    match address {
+        RouteAddress::Inet(address) => Some(IpAddr::V4(*address)),
+        RouteAddress::Inet6(address) => Some(IpAddr::V6(*address)),
+        _ => None,
+    }
+}

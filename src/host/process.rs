@@ -1,0 +1,91 @@
+//! Processes: what /proc tells of them, and the few programs that are run.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use tokio::process::Command;
+use tokio::time::timeout;
+
+use crate::error::{Doing, Error, Exit, Result};
+
+/// What `--version` may take before it counts as hanging.
+const VERSION_DEADLINE: Duration = Duration::from_secs(5);
+
+/// The arguments of a process, or nothing when it is gone or not ours to read.
+pub fn command_line(pid: u32) -> Vec<String> {
+    let bytes = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    split_at_nul(&bytes).collect()
+}
+
+/// A variable of a process's environment at its start.
+pub fn variable(pid: u32, name: &str) -> Option<String> {
+    let bytes = fs::read(format!("/proc/{pid}/environ")).ok()?;
+    split_at_nul(&bytes).find_map(|assignment| {
+        let (known, value) = assignment.split_once('=')?;
+        (known == name).then(|| value.to_owned())
+    })
+}
+
+/// The parent of a process (proc_pid_stat(5), field 4, after the name in parentheses).
+pub fn parent(pid: u32) -> Option<u32> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let (_, after_name) = stat.rsplit_once(')')?;
+    after_name.split_whitespace().nth(1)?.parse().ok()
+}
+
+/// The processes that a process has started and that still run.
+pub fn children(pid: u32) -> Vec<u32> {
+    fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"))
+        .unwrap_or_default()
+        .split_whitespace()
+        .filter_map(|child| child.parse().ok())
+        .collect()
+}
+
+fn split_at_nul(bytes: &[u8]) -> impl Iterator<Item = String> {
+    bytes
+        .split(|byte| *byte == 0)
+        .filter(|part| !part.is_empty())
+        .map(|part| String::from_utf8_lossy(part).into_owned())
+}
+
+/// What a program prints when asked for its version: standard output, else standard error.
+///
+/// # Errors
+/// When it cannot be run or does not end in time.
+pub async fn version_of(program: &Path) -> Result<String> {
+    let run = Command::new(program)
+        .arg("--version")
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output();
+    let doing = || format!("run {} --version", program.display());
+    let output = match timeout(VERSION_DEADLINE, run).await {
+        Ok(output) => output.doing(doing)?,
+        Err(_) => return Err(Error::new(Exit::NotApplied, doing()).caused_by("it does not end")),
+    };
+    let printed = if output.stdout.is_empty() {
+        output.stderr
+    } else {
+        output.stdout
+    };
+    Ok(String::from_utf8_lossy(&printed).into_owned())
+}
+
+/// This program's own file, as others can start it later.
+///
+/// # Errors
+/// When it has been removed or replaced while it runs.
+pub fn own_file() -> Result<PathBuf> {
+    let path = std::env::current_exe().doing(|| "find this program's own file")?;
+    if path.is_file() {
+        return Ok(path);
+    }
+    Err(Error::new(
+        Exit::NotApplied,
+        "this program's own file was removed or replaced while it runs",
+    )
+    .hint("run it again"))
+}

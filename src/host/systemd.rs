@@ -1,0 +1,257 @@
+//! The user's systemd over D-Bus (org.freedesktop.systemd1(5)).
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use tokio::time::{Instant, timeout_at};
+use zbus::proxy::CacheProperties;
+use zbus::{Connection, OwnedObjectPath, OwnedVariant, Variant, connection, proxy};
+
+use crate::error::{Doing, Error, Exit, Result};
+use crate::facts::{Seen, Unit};
+
+/// A manager that answers at all answers at once; `Reload` runs every generator and may take a few
+/// seconds on a busy machine.
+const ANSWER: Duration = Duration::from_secs(25);
+
+#[proxy(
+    interface = "org.freedesktop.systemd1.Manager",
+    default_service = "org.freedesktop.systemd1",
+    default_path = "/org/freedesktop/systemd1"
+)]
+trait Manager {
+    fn subscribe(&self) -> zbus::Result<()>;
+    fn load_unit(&self, name: &str) -> zbus::Result<OwnedObjectPath>;
+    fn reload(&self) -> zbus::Result<()>;
+    fn reset_failed_unit(&self, name: &str) -> zbus::Result<()>;
+    fn restart_unit(&self, name: &str, mode: &str) -> zbus::Result<OwnedObjectPath>;
+    fn stop_unit(&self, name: &str, mode: &str) -> zbus::Result<OwnedObjectPath>;
+    #[zbus(signal)]
+    fn job_removed(
+        &self,
+        id: u32,
+        job: OwnedObjectPath,
+        unit: String,
+        result: String,
+    ) -> zbus::Result<()>;
+}
+
+/// The user's systemd.
+#[derive(Debug, Clone)]
+pub struct Systemd {
+    connection: Connection,
+    manager: ManagerProxy<'static>,
+}
+
+impl Systemd {
+    /// Connects to the bus at a D-Bus address.
+    ///
+    /// # Errors
+    /// When nobody answers there; the hints say how a session gets its bus.
+    pub async fn connect(address: &str) -> Result<Self> {
+        let connect = async {
+            let connection = connection::Builder::address(address)
+                .method_timeout(ANSWER)
+                .build()
+                .await?;
+            let manager = ManagerProxy::builder(&connection)
+                .cache_properties(CacheProperties::No)
+                .build()
+                .await?;
+            Ok::<_, zbus::Error>(Self {
+                connection,
+                manager,
+            })
+        };
+        connect
+            .await
+            .doing(|| format!("reach the user's systemd at {address}"))
+            .map_err(|error| {
+                error
+                    .hint("log in as this user (ssh or `machinectl shell USER@`): su and sudo give no user bus")
+                    .hint("as root: `loginctl enable-linger USER` keeps the user's systemd running")
+            })
+    }
+
+    /// Reads what the manager knows of a unit, loading it if it is not.
+    ///
+    /// # Errors
+    /// When the manager does not answer. A unit that does not exist is [`Seen::Absent`].
+    pub async fn unit(&self, name: &str) -> Result<Seen<Unit>> {
+        let read = async {
+            let path = self.manager.load_unit(name).await?;
+            let unit = self
+                .properties(&path, "org.freedesktop.systemd1.Unit")
+                .await?;
+            let service = self
+                .properties(&path, "org.freedesktop.systemd1.Service")
+                .await?;
+            Ok::<_, zbus::Error>((unit, service))
+        };
+        let (unit, service) = read
+            .await
+            .doing(|| format!("ask the user's systemd about {name}"))?;
+        let unit = unit_from(name, &unit, &service);
+        if unit.load_state == "not-found" {
+            return Ok(Seen::Absent);
+        }
+        Ok(Seen::Is(unit))
+    }
+
+    async fn properties(
+        &self,
+        path: &OwnedObjectPath,
+        interface: &str,
+    ) -> zbus::Result<HashMap<String, OwnedVariant>> {
+        self.connection
+            .call_method(
+                Some("org.freedesktop.systemd1"),
+                path.as_str(),
+                Some("org.freedesktop.DBus.Properties"),
+                "GetAll",
+                &interface,
+            )
+            .await?
+            .body()
+            .deserialize()
+    }
+
+    /// `daemon-reload`
+    ///
+    /// # Errors
+    /// When the manager refuses or does not answer.
+    pub async fn reload(&self) -> Result<()> {
+        self.manager
+            .reload()
+            .await
+            .doing(|| "make the user's systemd read its unit files again")
+    }
+
+    /// Restarts a unit, or starts it, and waits until the job is over.
+    ///
+    /// The start limit is reset first: three starts within a minute would be the end of it.
+    ///
+    /// # Errors
+    /// When the job ends other than well, or not by the deadline.
+    pub async fn restart(&self, unit: &str, deadline: Instant) -> Result<()> {
+        // A unit that has not failed has nothing to reset; that is no error of ours.
+        let _ = self.manager.reset_failed_unit(unit).await;
+        let doing = format!("restart {unit}");
+        self.job(&doing, deadline, self.manager.restart_unit(unit, "replace"))
+            .await
+    }
+
+    /// Stops a unit and waits until the job is over.
+    ///
+    /// # Errors
+    /// When the job ends other than well, or not by the deadline.
+    pub async fn stop(&self, unit: &str, deadline: Instant) -> Result<()> {
+        let doing = format!("stop {unit}");
+        self.job(&doing, deadline, self.manager.stop_unit(unit, "replace"))
+            .await
+    }
+
+    /// Calls for a job and waits for its `JobRemoved`, whose stream is open before the call: a job
+    /// may be over before its path is even known.
+    async fn job(
+        &self,
+        doing: &str,
+        deadline: Instant,
+        call: impl Future<Output = zbus::Result<OwnedObjectPath>>,
+    ) -> Result<()> {
+        let run = async {
+            let mut removed = self.manager.receive_job_removed().await?;
+            self.manager.subscribe().await?;
+            let job = call.await?;
+            while let Some(signal) = removed.next().await {
+                let over = signal.args()?;
+                if over.job == job {
+                    return Ok::<_, zbus::Error>(Some(over.result.clone()));
+                }
+            }
+            Ok(None)
+        };
+        let result = match timeout_at(deadline, run).await {
+            Ok(result) => result.doing(|| doing)?,
+            Err(_) => {
+                return Err(Error::new(Exit::NotApplied, doing)
+                    .caused_by("systemd's job was not over by the deadline"));
+            }
+        };
+        match result.as_deref() {
+            Some("done") => Ok(()),
+            Some(other) => Err(Error::new(Exit::NotApplied, doing)
+                .caused_by(format!("systemd's job ended with {other:?}"))),
+            None => Err(Error::new(Exit::NotApplied, doing)
+                .caused_by("the bus went away while waiting for systemd's job")),
+        }
+    }
+}
+
+type Properties = HashMap<String, OwnedVariant>;
+
+fn unit_from(name: &str, unit: &Properties, service: &Properties) -> Unit {
+    Unit {
+        name: name.to_owned(),
+        load_state: text(unit, "LoadState"),
+        active_state: text(unit, "ActiveState"),
+        sub_state: text(unit, "SubState"),
+        result: text(service, "Result"),
+        service_type: text(service, "Type"),
+        fragment: Some(PathBuf::from(text(unit, "FragmentPath")))
+            .filter(|path| !path.as_os_str().is_empty()),
+        drop_ins: texts(unit, "DropInPaths").map(PathBuf::from).collect(),
+        files: Vec::new(),
+        needs_reload: read(unit, "NeedDaemonReload").unwrap_or(false),
+        environment: texts(service, "Environment")
+            .filter_map(|assignment| {
+                let (name, value) = assignment.split_once('=')?;
+                Some((name.to_owned(), value.to_owned()))
+            })
+            .collect(),
+        environment_files: read::<Vec<(String, bool)>>(service, "EnvironmentFiles")
+            .unwrap_or_default()
+            .into_iter()
+            .map(|(path, _)| PathBuf::from(path))
+            .collect(),
+        exec_start: exec_start(service),
+        main_pid: read(service, "MainPID").unwrap_or(0),
+        invocation_id: read::<Vec<u8>>(unit, "InvocationID")
+            .unwrap_or_default()
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect(),
+        control_group: text(service, "ControlGroup"),
+        restarts: read(service, "NRestarts").unwrap_or(0),
+    }
+}
+
+/// `a(sasbttttuii)`: path, arguments, whether failure is ignored, then times and results.
+type ExecCommand = (String, Vec<String>, bool, u64, u64, u64, u64, u32, i32, i32);
+
+fn exec_start(service: &Properties) -> Vec<String> {
+    read::<Vec<ExecCommand>>(service, "ExecStart")
+        .and_then(|commands| commands.into_iter().next())
+        .map(|command| command.1)
+        .unwrap_or_default()
+}
+
+fn text(properties: &Properties, name: &str) -> String {
+    read(properties, name).unwrap_or_default()
+}
+
+fn texts(properties: &Properties, name: &str) -> impl Iterator<Item = String> {
+    read::<Vec<String>>(properties, name)
+        .unwrap_or_default()
+        .into_iter()
+}
+
+fn read<T>(properties: &Properties, name: &str) -> Option<T>
+where
+    T: TryFrom<Variant<'static>>,
+{
+    let value: Variant<'static> = properties.get(name)?.try_clone().ok()?.into();
+    T::try_from(value).ok()
+}

@@ -1,0 +1,182 @@
+//! Looks at everything and judges nothing. A source that fails is unknown and stops no other.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::facts::{
+    DaemonJson, Facts, HostFacts, Network, OurDropIn, RootlessKit, Seen, Unit, UnitFile,
+};
+use crate::host::netlink::Netlink;
+use crate::host::systemd::Systemd;
+use crate::host::{Host, engine, netns};
+use crate::vantage::{Answer, Request, Task};
+
+mod rootlesskit;
+mod tools;
+
+pub use rootlesskit::join;
+
+/// Our drop-in sorts after `override.conf` and whatever else is in common use.
+pub const DROP_IN: &str = "zz-rootless6.conf";
+
+/// Listing addresses takes the kernel microseconds; starting the process, milliseconds.
+const LOOK: Duration = Duration::from_secs(5);
+
+/// Gathers all facts. `systemd` is the connection, or why there is none.
+pub async fn gather(host: &Host, systemd: Result<&Systemd, String>) -> Facts {
+    let (unit, engine) = tokio::join!(unit(systemd, &host.unit), engine::gather(&host.socket));
+    let path = unit
+        .is()
+        .and_then(|unit| unit.variable("PATH"))
+        .map_or_else(|| host.path.clone(), Into::into);
+    let running = rootlesskit::running(unit.is(), engine.is(), host);
+    let dockerd_too = engine.is().is_none();
+    let (netns, tools, network) = tokio::join!(
+        netns(&running),
+        tools::gather(&path, dockerd_too),
+        host_network()
+    );
+    Facts {
+        rootlesskit: rootlesskit::with_version(running, engine.is(), &tools),
+        daemon_json: daemon_json(host, unit.is()),
+        our_drop_in: our_drop_in(host),
+        host: HostFacts {
+            network,
+            ping_group_range: ping_group_range(),
+            groups: groups(),
+        },
+        unit,
+        engine,
+        netns,
+        tools,
+    }
+}
+
+async fn unit(systemd: Result<&Systemd, String>, name: &str) -> Seen<Unit> {
+    let systemd = match systemd {
+        Ok(systemd) => systemd,
+        Err(why) => return Seen::Unknown(why),
+    };
+    match systemd.unit(name).await {
+        Ok(seen) => seen.map(with_files),
+        Err(error) => Seen::Unknown(error.to_string()),
+    }
+}
+
+/// Reads the texts of fragment and drop-ins.
+pub fn with_files(mut unit: Unit) -> Unit {
+    let paths: Vec<PathBuf> = unit
+        .fragment
+        .iter()
+        .chain(&unit.drop_ins)
+        .cloned()
+        .collect();
+    unit.files = paths
+        .into_iter()
+        .filter_map(|path| {
+            let bytes = fs::read(&path).ok()?;
+            let text = String::from_utf8_lossy(&bytes).into_owned();
+            Some(UnitFile { path, text })
+        })
+        .collect();
+    unit
+}
+
+async fn netns(rootlesskit: &Seen<RootlessKit>) -> Seen<Network> {
+    let kit = match rootlesskit {
+        Seen::Is(kit) => kit,
+        Seen::Absent => return Seen::Absent,
+        Seen::Unknown(why) => return Seen::Unknown(why.clone()),
+    };
+    let request = Request {
+        join: Some(join(kit)),
+        task: Task::Look,
+    };
+    match netns::ask(&request, LOOK).await {
+        Ok(Answer::Network(network)) => Seen::Is(network),
+        Ok(_) => Seen::Unknown("the vantage point answered something else".to_owned()),
+        Err(error) => Seen::Unknown(error.to_string()),
+    }
+}
+
+/// The host's addresses and default routes.
+pub async fn host_network() -> Seen<Network> {
+    let look = async { Netlink::open()?.network().await };
+    match look.await {
+        Ok(network) => Seen::Is(network),
+        Err(error) => Seen::Unknown(error.to_string()),
+    }
+}
+
+/// `net.ipv4.ping_group_range`, inclusive; `1 0` and the like are empty ranges.
+fn ping_group_range() -> Seen<(u32, u32)> {
+    read("/proc/sys/net/ipv4/ping_group_range".as_ref()).and_then(|text| {
+        let mut numbers = text.split_whitespace().map(str::parse);
+        match (numbers.next(), numbers.next()) {
+            (Some(Ok(low)), Some(Ok(high))) => Seen::Is((low, high)),
+            _ => Seen::Unknown(format!("net.ipv4.ping_group_range is {text:?}")),
+        }
+    })
+}
+
+fn groups() -> Vec<u32> {
+    let mut groups = vec![nix::unistd::getegid().as_raw()];
+    let others = nix::unistd::getgroups().unwrap_or_default();
+    groups.extend(others.into_iter().map(nix::unistd::Gid::as_raw));
+    groups
+}
+
+fn daemon_json(host: &Host, unit: Option<&Unit>) -> DaemonJson {
+    let path = unit
+        .and_then(|unit| option(&unit.exec_start, "--config-file"))
+        .map_or_else(|| host.config.join("docker/daemon.json"), PathBuf::from);
+    DaemonJson {
+        text: read(&path),
+        path,
+    }
+}
+
+fn our_drop_in(host: &Host) -> OurDropIn {
+    let path = host.drop_in_directory().join(DROP_IN);
+    OurDropIn {
+        text: read(&path),
+        path,
+    }
+}
+
+/// The value of `--name VALUE` or `--name=VALUE` in a command line; the last one wins.
+fn option<'a>(arguments: &'a [String], name: &str) -> Option<&'a str> {
+    let mut found = None;
+    for (index, argument) in arguments.iter().enumerate() {
+        match argument.strip_prefix(name) {
+            Some("") => found = arguments.get(index + 1).map(String::as_str),
+            Some(rest) if rest.starts_with('=') => found = Some(&rest[1..]),
+            _ => {}
+        }
+    }
+    found
+}
+
+fn read(path: &Path) -> Seen<String> {
+    match fs::read_to_string(path) {
+        Ok(text) => Seen::Is(text),
+        Err(error) if error.kind() == ErrorKind::NotFound => Seen::Absent,
+        Err(error) => Seen::Unknown(format!("read {}: {error}", path.display())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_are_found_in_both_spellings() {
+        let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
+        let line = words("rootlesskit --net=slirp4netns --mtu 65520 --net=pasta --ipv6 dockerd");
+        assert_eq!(option(&line, "--net"), Some("pasta"));
+        assert_eq!(option(&line, "--mtu"), Some("65520"));
+        assert_eq!(option(&line, "--port-driver"), None);
+    }
+}

@@ -1,0 +1,53 @@
+//! rootless6 makes IPv6 work in rootless Docker, proves it, and leaves a way back.
+//!
+//! # The flow
+//!
+//! Data goes one way. Each stage is a plain value that the next one takes:
+//!
+//! ```text
+//! inspect ──▶ diagnose ──▶ plan ──▶ apply ──▶ verify ──▶ report
+//!  Facts      Findings     Plan     journal   Checks     text / JSON
+//! ```
+//!
+//! - [`inspect`] reads the user's systemd over D-Bus, the Engine, RootlessKit, the kernel and the
+//!   tools into [`facts::Facts`]. What cannot be read is unknown, with the reason.
+//! - [`diagnose`] turns facts into findings, and [`plan`] facts and a [`request::Intent`] into a
+//!   closed list of changes. Both are pure, and so is [`capability`], the table of what each
+//!   version can do.
+//! - [`apply`] writes its journal before each effect, reads the effective settings back before the
+//!   restart, and can take everything back.
+//! - [`verify`] probes from the host, from RootlessKit's netns and from a container, and judges.
+//! - [`report`] renders one value as text or as JSON.
+//!
+//! # What the flow stands on
+//!
+//! - [`host`] is the outside world: systemd, the Engine, netlink, processes. It decides nothing.
+//! - [`vantage`] is this program as it runs inside another namespace or a container; `main` goes
+//!   there before any thread exists.
+//! - [`probe`] is the prober: packets and sessions are pure, sockets apart.
+//! - [`uplink`] gives RootlessKit's tap interface IPv6 where RootlessKit itself does not.
+//! - [`commands`] are the recipes, one for each command; [`cli`] and [`wizard`] fill a
+//!   [`request::Request`] for them.
+//!
+//! Arrows go down this page or to `host`. The pure modules touch no file, no environment variable,
+//! no socket and no clock; `tests/architecture.rs` holds that.
+
+pub mod apply;
+pub mod capability;
+pub mod cli;
+pub mod commands;
+pub mod diagnose;
+pub mod error;
+pub mod facts;
+pub mod host;
+pub mod hostile;
+pub mod inspect;
+pub mod plan;
+pub mod probe;
+pub mod report;
+pub mod request;
+pub mod ui;
+pub mod uplink;
+pub mod vantage;
+pub mod verify;
+pub mod wizard;

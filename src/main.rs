@@ -1,0 +1,62 @@
+//! The program: the vantage point first, before any thread exists; else one command, one report,
+//! one exit status.
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+use rootless6::cli::{Cli, Command, Global};
+use rootless6::error::{Doing, Exit, Result};
+use rootless6::report::Report;
+use rootless6::ui::Ui;
+use rootless6::{commands, vantage};
+
+fn main() -> ExitCode {
+    if let Some(code) = vantage::serve_if_asked() {
+        return code;
+    }
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return commands::usage_error(&error),
+    };
+    prepare(&cli.global);
+    let ui = Ui {
+        json: cli.global.json,
+        quiet: cli.global.quiet,
+    };
+    match run(cli, ui) {
+        Ok(report) => report.print(ui),
+        Err(error) => Report::failed("rootless6", error).print(ui),
+    }
+}
+
+fn prepare(global: &Global) {
+    commands::choose_colour(global.color);
+    let level = match global.verbose {
+        0 => return,
+        1 => tracing::Level::INFO,
+        _ => tracing::Level::DEBUG,
+    };
+    tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_writer(std::io::stderr)
+        .without_time()
+        .init();
+}
+
+fn run(cli: Cli, ui: Ui) -> Result<Report> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .doing(|| "start")
+        .map_err(|error| error.exiting(Exit::Bad))?;
+    let global = &cli.global;
+    Ok(match cli.command {
+        Command::Setup(setup) => runtime.block_on(commands::setup::run(&setup, global, ui)),
+        Command::Verify(verify) => runtime.block_on(commands::verify::run(&verify, global, ui)),
+        Command::Status => runtime.block_on(commands::status::run(global)),
+        Command::Undo(undo) => runtime.block_on(commands::undo::run(&undo, global, ui)),
+        Command::Uplink => runtime.block_on(commands::uplink::run(global)),
+        Command::Completions { shell } => commands::packaging::completions(shell, Cli::command()),
+        Command::Man => commands::packaging::man(Cli::command())?,
+    })
+}

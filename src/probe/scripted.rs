@@ -1,0 +1,162 @@
+//! A packet link that follows a script, on a clock that moves only while somebody waits.
+
+use std::net::SocketAddrV6;
+use std::time::Duration;
+
+use super::icmp_error::ErrorKind;
+use super::link::{Arrival, PacketLink, ReceivedError, ReceivedPacket};
+use super::packet::ECHO_REPLY;
+
+pub const TARGET: &str = "[3fff:1::1]:0";
+pub const CONTROL: &str = "[3fff:2::1]:0";
+pub const IDENTIFIER: u16 = 0x1234;
+
+/// An echo as the script sees it.
+pub struct SentEcho<'a> {
+    /// Counts echoes to this destination from 1, failed ones too.
+    pub number: u32,
+    pub to_control: bool,
+    pub at: Duration,
+    pub destination: SocketAddrV6,
+    pub message: &'a [u8],
+}
+
+/// What the network does about an echo, `after` so many milliseconds.
+pub enum Effect {
+    Packet {
+        after: u64,
+        source: SocketAddrV6,
+        bytes: Vec<u8>,
+    },
+    Error {
+        after: u64,
+        icmp_type: u8,
+        icmp_code: u8,
+        quoted: Vec<u8>,
+    },
+}
+
+impl SentEcho<'_> {
+    pub fn reply_bytes(&self) -> Vec<u8> {
+        let mut bytes = self.message.to_vec();
+        bytes[0] = ECHO_REPLY;
+        bytes
+    }
+
+    pub fn reply(&self, after: u64) -> Effect {
+        Effect::Packet {
+            after,
+            source: self.destination,
+            bytes: self.reply_bytes(),
+        }
+    }
+
+    /// The honest reply with one byte changed.
+    pub fn altered_reply(&self, after: u64, position: usize) -> Effect {
+        let mut bytes = self.reply_bytes();
+        bytes[position] ^= 1;
+        Effect::Packet {
+            after,
+            source: self.destination,
+            bytes,
+        }
+    }
+
+    pub fn no_route(&self, after: u64) -> Effect {
+        Effect::Error {
+            after,
+            icmp_type: 1,
+            icmp_code: 0,
+            quoted: self.message.to_vec(),
+        }
+    }
+}
+
+type Script = dyn FnMut(&SentEcho<'_>) -> Result<Vec<Effect>, ErrorKind>;
+
+pub struct ScriptedLink {
+    script: Box<Script>,
+    now: Duration,
+    inbox: Vec<(Duration, Effect)>,
+    current: Option<Effect>,
+    numbers: [u32; 2],
+}
+
+impl ScriptedLink {
+    pub fn new(
+        script: impl FnMut(&SentEcho<'_>) -> Result<Vec<Effect>, ErrorKind> + 'static,
+    ) -> Self {
+        let (now, numbers) = (Duration::ZERO, [0; 2]);
+        Self {
+            script: Box::new(script),
+            now,
+            inbox: Vec::new(),
+            current: None,
+            numbers,
+        }
+    }
+}
+
+impl PacketLink for ScriptedLink {
+    fn now(&self) -> Duration {
+        self.now
+    }
+
+    fn send(&mut self, destination: SocketAddrV6, message: &[u8]) -> Result<(), ErrorKind> {
+        let to_control = destination == CONTROL.parse().unwrap();
+        let number = &mut self.numbers[usize::from(to_control)];
+        *number += 1;
+        let echo = SentEcho {
+            number: *number,
+            to_control,
+            at: self.now,
+            destination,
+            message,
+        };
+        for effect in (self.script)(&echo)? {
+            let (Effect::Packet { after, .. } | Effect::Error { after, .. }) = &effect;
+            self.inbox
+                .push((self.now + Duration::from_millis(*after), effect));
+        }
+        self.inbox.sort_by_key(|(at, _)| *at);
+        Ok(())
+    }
+
+    fn next(&mut self, until: Duration) -> Result<Option<Arrival<'_>>, String> {
+        assert!(until >= self.now, "asked to wait for the past");
+        if self.inbox.first().is_none_or(|(at, _)| *at > until) {
+            self.now = until;
+            return Ok(None);
+        }
+        let (at, effect) = self.inbox.remove(0);
+        self.now = at;
+        Ok(Some(arrival(self.current.insert(effect), at)))
+    }
+}
+
+fn arrival(effect: &Effect, read_at: Duration) -> Arrival<'_> {
+    match effect {
+        Effect::Packet { source, bytes, .. } => Arrival::Packet(ReceivedPacket {
+            source: *source,
+            bytes,
+            truncated: false,
+            hop_limit: Some(61),
+            stamped_at: None,
+            read_at,
+        }),
+        Effect::Error {
+            icmp_type,
+            icmp_code,
+            quoted,
+            ..
+        } => Arrival::Error(ReceivedError {
+            icmp_type: *icmp_type,
+            icmp_code: *icmp_code,
+            information: 0,
+            offender: Some("3fff:9::1".parse().unwrap()),
+            destination: None,
+            quoted,
+            read_at,
+        }),
+    }
+}

@@ -1,0 +1,90 @@
+//! One value per run, rendered as text or as JSON.
+
+use std::process::ExitCode;
+
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use crate::error::{Error, Exit};
+use crate::ui::Ui;
+
+pub mod human;
+pub mod json;
+
+/// The version of the JSON: fields are added, never renamed or removed.
+const SCHEMA: u32 = 1;
+
+/// What a command has to say.
+#[derive(Debug)]
+pub struct Report {
+    /// The command's name.
+    pub command: &'static str,
+    /// How it ends.
+    pub exit: Exit,
+    /// The JSON besides the common fields.
+    pub body: Map<String, Value>,
+    /// The text for stdout.
+    pub text: String,
+    /// What failed, if anything.
+    pub error: Option<Error>,
+}
+
+impl Report {
+    /// A report of success or of a bad answer.
+    pub fn new(command: &'static str, exit: Exit, text: String, body: impl Serialize) -> Self {
+        let body = match serde_json::to_value(body) {
+            Ok(Value::Object(body)) => body,
+            _ => Map::new(),
+        };
+        Self {
+            command,
+            exit,
+            body,
+            text,
+            error: None,
+        }
+    }
+
+    /// A report of failure.
+    pub fn failed(command: &'static str, error: Error) -> Self {
+        Self::new(command, error.exit, String::new(), json!({})).with(error)
+    }
+
+    /// The same report with a failure in it.
+    #[must_use]
+    pub fn with(mut self, error: Error) -> Self {
+        self.exit = error.exit;
+        self.error = Some(error);
+        self
+    }
+
+    /// Prints the report and gives the exit status.
+    pub fn print(self, ui: Ui) -> ExitCode {
+        if ui.json {
+            ui.result(&self.json());
+        } else {
+            ui.result(&self.text);
+        }
+        if let Some(error) = &self.error {
+            ui.error(error);
+        }
+        self.exit.into()
+    }
+
+    fn json(&self) -> String {
+        let mut document = Map::new();
+        document.insert("schema".to_owned(), json!(SCHEMA));
+        document.insert("command".to_owned(), json!(self.command));
+        document.insert("exit".to_owned(), json!(self.exit as u8));
+        let error = self.error.as_ref().map(|error| {
+            json!({
+                "message": error.message,
+                "causes": error.causes,
+                "hints": error.hints,
+            })
+        });
+        document.insert("error".to_owned(), json!(error));
+        document.extend(self.body.clone());
+        format!("{:#}\n", Value::Object(document))
+    }
+}

@@ -1,0 +1,335 @@
+//! What is wanted: from flags, a TOML file and the wizard, merged into one [`Request`], resolved
+//! into an [`Intent`], and turned back into a command line.
+
+use std::fmt;
+use std::path::Path;
+use std::str::FromStr;
+
+use clap::{Args, ValueEnum};
+use serde::{Deserialize, Deserializer};
+
+use crate::error::{Doing, Error, Exit, Result};
+use crate::plan::subnet::Subnet;
+
+/// RootlessKit rejects more than this.
+const LARGEST_MTU: u32 = 65521;
+
+/// The MTU at which pasta and slirp4netns are fast (a multiple of 4 just below the limit).
+const DEFAULT_MTU: u32 = 65520;
+
+/// What a person, a file or a script asks for; what is left open has a default or is asked.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Request {
+    /// RootlessKit's network driver
+    #[arg(long, value_enum, env = "ROOTLESS6_NET", hide_env = true)]
+    pub net: Option<Net>,
+    /// RootlessKit's port driver
+    #[arg(long, value_enum, env = "ROOTLESS6_PORT_DRIVER", hide_env = true)]
+    pub port_driver: Option<PortDriver>,
+    /// MTU of RootlessKit's tap interface, or keep [default: 65520]
+    #[arg(long, value_name = "N|keep", env = "ROOTLESS6_MTU", hide_env = true)]
+    pub mtu: Option<Mtu>,
+    /// Another option for RootlessKit; may be given several times
+    #[arg(
+        long = "flag",
+        value_name = "TOKEN",
+        allow_hyphen_values = true,
+        env = "ROOTLESS6_FLAG",
+        hide_env = true,
+        value_delimiter = ' '
+    )]
+    pub flags: Vec<String>,
+    /// docker0's IPv6 subnet: auto, a CIDR, or none to leave docker0 alone [default: auto]
+    #[arg(
+        long,
+        value_name = "auto|CIDR|none",
+        env = "ROOTLESS6_SUBNET",
+        hide_env = true
+    )]
+    pub subnet: Option<SubnetChoice>,
+    /// Whether networks made from now on have IPv6 without being asked
+    #[arg(long, value_enum, env = "ROOTLESS6_NEW_NETWORKS", hide_env = true)]
+    pub new_networks: Option<NewNetworks>,
+    /// Whether each start of dockerd gives tap0 an address and a route
+    #[arg(long, value_enum, env = "ROOTLESS6_UPLINK", hide_env = true)]
+    pub uplink: Option<Uplink>,
+    /// Address or name that verification tries to reach; may be given several times
+    #[arg(
+        long = "target",
+        value_name = "ADDR|NAME",
+        env = "ROOTLESS6_TARGETS",
+        hide_env = true,
+        value_delimiter = ','
+    )]
+    pub targets: Vec<String>,
+}
+
+/// `--net`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Net {
+    /// passt's pasta, the only driver that carries ICMPv6 echo
+    Pasta,
+    /// Whatever is configured now
+    Keep,
+}
+
+/// `--port-driver`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PortDriver {
+    /// pasta forwards published ports itself
+    Implicit,
+    /// Whatever is configured now
+    Keep,
+}
+
+/// `--new-networks`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NewNetworks {
+    /// New networks have IPv6; before Engine 27, where they say `--ipv6`
+    Ipv6,
+    /// Whatever is configured now
+    Keep,
+}
+
+/// `--uplink`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Uplink {
+    /// Where RootlessKit gives tap0 no IPv6 by itself
+    Auto,
+    /// On every start
+    Always,
+    /// Not at all
+    Never,
+}
+
+/// `--mtu`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mtu {
+    /// This many bytes.
+    Bytes(u32),
+    /// Whatever is configured now.
+    Keep,
+}
+
+/// `--subnet`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SubnetChoice {
+    /// A unique local one, where the Engine needs it named.
+    Auto,
+    /// This one.
+    Named(Subnet),
+    /// docker0 stays as it is.
+    None,
+}
+
+/// A request with every hole filled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Intent {
+    /// `--net`
+    pub net: Net,
+    /// `--port-driver`
+    pub port_driver: PortDriver,
+    /// `--mtu`
+    pub mtu: Mtu,
+    /// `--flag`
+    pub flags: Vec<String>,
+    /// `--subnet`
+    pub subnet: SubnetChoice,
+    /// `--new-networks`
+    pub new_networks: NewNetworks,
+    /// `--uplink`
+    pub uplink: Uplink,
+}
+
+impl Request {
+    /// Reads a request from a TOML file, whose keys are the flags' names.
+    ///
+    /// # Errors
+    /// Exit 2 when the file cannot be read or says something that no flag says.
+    pub fn from_file(path: &Path) -> Result<Self> {
+        let doing = || format!("read the settings in {}", path.display());
+        let text = std::fs::read_to_string(path)
+            .doing(doing)
+            .map_err(|error| error.exiting(Exit::Usage))?;
+        toml::from_str(&text).map_err(|error: toml::de::Error| {
+            Error::new(Exit::Usage, doing())
+                .caused_by(error.to_string().trim_end())
+                .hint("the keys are the flags of `rootless6 setup --help` without the dashes")
+        })
+    }
+
+    /// Fills this request's holes from another: flags first, then the file.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        let list = |own: Vec<String>, other| if own.is_empty() { other } else { own };
+        Self {
+            net: self.net.or(other.net),
+            port_driver: self.port_driver.or(other.port_driver),
+            mtu: self.mtu.or(other.mtu),
+            flags: list(self.flags, other.flags),
+            subnet: self.subnet.or(other.subnet),
+            new_networks: self.new_networks.or(other.new_networks),
+            uplink: self.uplink.or(other.uplink),
+            targets: list(self.targets, other.targets),
+        }
+    }
+
+    /// Fills what is still open with the defaults.
+    pub fn resolve(&self) -> Intent {
+        Intent {
+            net: self.net.unwrap_or(Net::Pasta),
+            port_driver: self.port_driver.unwrap_or(PortDriver::Implicit),
+            mtu: self.mtu.unwrap_or(Mtu::Bytes(DEFAULT_MTU)),
+            flags: self.flags.clone(),
+            subnet: self.subnet.unwrap_or(SubnetChoice::Auto),
+            new_networks: self.new_networks.unwrap_or(NewNetworks::Ipv6),
+            uplink: self.uplink.unwrap_or(Uplink::Auto),
+        }
+    }
+
+    /// The flags that say the same, for a script.
+    pub fn to_flags(&self) -> Vec<String> {
+        let mut words = Vec::new();
+        let mut flag = |name: &str, value: Option<String>| {
+            if let Some(value) = value {
+                words.push(format!("--{name}"));
+                words.push(value);
+            }
+        };
+        flag("net", self.net.map(value_name));
+        flag("port-driver", self.port_driver.map(value_name));
+        flag("mtu", self.mtu.map(|mtu| mtu.to_string()));
+        for token in &self.flags {
+            flag("flag", Some(token.clone()));
+        }
+        flag("subnet", self.subnet.map(|subnet| subnet.to_string()));
+        flag("new-networks", self.new_networks.map(value_name));
+        flag("uplink", self.uplink.map(value_name));
+        for target in &self.targets {
+            flag("target", Some(target.clone()));
+        }
+        words
+    }
+}
+
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the choices are small copies"
+)]
+fn value_name<T: ValueEnum>(choice: T) -> String {
+    choice
+        .to_possible_value()
+        .map(|value| value.get_name().to_owned())
+        .unwrap_or_default()
+}
+
+impl FromStr for Mtu {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        if text == "keep" {
+            return Ok(Self::Keep);
+        }
+        match text.parse() {
+            Ok(bytes @ 1280..=LARGEST_MTU) => Ok(Self::Bytes(bytes)),
+            _ => Err(format!(
+                "not a number from 1280, the least that IPv6 allows, to {LARGEST_MTU}, the most that RootlessKit allows, nor keep"
+            )),
+        }
+    }
+}
+
+impl fmt::Display for Mtu {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bytes(bytes) => bytes.fmt(f),
+            Self::Keep => f.write_str("keep"),
+        }
+    }
+}
+
+impl FromStr for SubnetChoice {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            "none" => Ok(Self::None),
+            cidr => cidr.parse().map(Self::Named),
+        }
+    }
+}
+
+impl fmt::Display for SubnetChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::None => f.write_str("none"),
+            Self::Named(subnet) => subnet.fmt(f),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Mtu {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Written {
+            Number(u32),
+            Word(String),
+        }
+        let text = match Written::deserialize(deserializer)? {
+            Written::Number(bytes) => bytes.to_string(),
+            Written::Word(word) => word,
+        };
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+impl<'de> Deserialize<'de> for SubnetChoice {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_fill_first_then_the_file() {
+        let flags = Request {
+            mtu: Some(Mtu::Keep),
+            ..Request::default()
+        };
+        let file: Request =
+            toml::from_str("mtu = 1500\nuplink = 'never'\ntargets = ['::1']\nsubnet = 'none'")
+                .unwrap();
+        let both = flags.or(file);
+        assert_eq!(both.mtu, Some(Mtu::Keep));
+        assert_eq!(both.uplink, Some(Uplink::Never));
+        assert_eq!(
+            both.to_flags().join(" "),
+            "--mtu keep --subnet none --uplink never --target ::1"
+        );
+    }
+
+    #[test]
+    fn a_word_that_no_flag_knows_is_refused() {
+        for text in [
+            "nett = 'pasta'",
+            "mtu = 9",
+            "subnet = '10.0.0.0/8'",
+            "net = 'vpnkit'",
+        ] {
+            assert!(toml::from_str::<Request>(text).is_err(), "{text}");
+        }
+    }
+}

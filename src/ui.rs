@@ -1,0 +1,217 @@
+//! Streams: results go to stdout, talk and progress to stderr, and neither past `--quiet`.
+
+use std::env;
+use std::io::{self, IsTerminal, Write};
+use std::time::Duration;
+
+use anstyle::{AnsiColor, Style};
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::error::Error;
+
+/// Good news.
+pub const GOOD: Style = AnsiColor::Green.on_default();
+/// Bad news.
+pub const BAD: Style = AnsiColor::Red.on_default();
+/// News that may turn out bad.
+pub const WEAK: Style = AnsiColor::Yellow.on_default();
+/// What can be typed or is the point of the line.
+pub const STRONG: Style = Style::new().bold();
+/// What most people skip.
+pub const FAINT: Style = Style::new().dimmed();
+
+/// How often a spinner turns; fast enough to look alive, slow enough to cost nothing.
+const TURN: Duration = Duration::from_millis(100);
+
+/// What to show and how.
+#[derive(Debug, Clone, Copy)]
+pub struct Ui {
+    /// stdout carries one JSON document and stderr nothing.
+    pub json: bool,
+    /// Only results and errors.
+    pub quiet: bool,
+}
+
+/// Marks a step's begin and end.
+pub trait Progress {
+    /// A step begins.
+    fn begin(&mut self, does: &str);
+    /// The step that began last is done.
+    fn done(&mut self);
+}
+
+impl Ui {
+    /// Whether somebody can be asked.
+    pub fn can_ask(&self) -> bool {
+        !self.json && io::stdin().is_terminal() && io::stderr().is_terminal()
+    }
+
+    /// Prints a result. A reader that has gone away is no error of ours.
+    pub fn result(&self, text: &str) {
+        let mut out = anstream::stdout();
+        let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    }
+
+    /// Talks.
+    pub fn say(&self, text: &str) {
+        if !self.json && !self.quiet {
+            let _ = writeln!(anstream::stderr(), "{text}");
+        }
+    }
+
+    /// Prints an error: what failed, why, what to type.
+    pub fn error(&self, error: &Error) {
+        if self.json {
+            return;
+        }
+        let mut err = anstream::stderr();
+        let _ = writeln!(err, "{BAD}error{BAD:#}: {}", error.message);
+        for cause in &error.causes {
+            let _ = writeln!(err, "  caused by: {cause}");
+        }
+        if !error.needs_root.is_empty() {
+            let _ = writeln!(err, "as root:");
+        }
+        for line in &error.needs_root {
+            let _ = writeln!(err, "    {line}");
+        }
+        for hint in &error.hints {
+            let _ = writeln!(err, "{STRONG}hint{STRONG:#}: {hint}");
+        }
+    }
+
+    /// Shows steps as they go: a spinner on a terminal, a line for each elsewhere.
+    pub fn steps(&self) -> Steps {
+        let animated = !self.json && !self.quiet && io::stderr().is_terminal();
+        Steps {
+            ui: *self,
+            animated,
+            running: None,
+            taken: Vec::new(),
+        }
+    }
+}
+
+/// A step that was begun, and whether it was done.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Step {
+    /// What it does.
+    pub does: String,
+    /// Whether it is done.
+    pub done: bool,
+}
+
+/// The steps of one run, shown as they go and kept for the report.
+#[derive(Debug)]
+pub struct Steps {
+    ui: Ui,
+    animated: bool,
+    running: Option<ProgressBar>,
+    /// All steps so far.
+    pub taken: Vec<Step>,
+}
+
+impl Steps {
+    fn end(&mut self, sign: &str) {
+        if let Some(spinner) = self.running.take() {
+            spinner.finish_and_clear();
+        }
+        if let Some(step) = self.taken.last() {
+            self.ui.say(&format!("  {sign} {}", step.does));
+        }
+    }
+}
+
+impl Progress for Steps {
+    fn begin(&mut self, does: &str) {
+        if self.taken.last().is_some_and(|step| !step.done) {
+            self.fail();
+        }
+        self.taken.push(Step {
+            does: does.to_owned(),
+            done: false,
+        });
+        if self.animated {
+            let spinner = ProgressBar::new_spinner();
+            if let Ok(style) = ProgressStyle::with_template("  {spinner} {msg} {elapsed:.dim}") {
+                let turns = if unicode() {
+                    "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏ "
+                } else {
+                    "|/-\\ "
+                };
+                spinner.set_style(style.tick_chars(turns));
+            }
+            spinner.set_message(does.to_owned());
+            spinner.enable_steady_tick(TURN);
+            self.running = Some(spinner);
+        }
+    }
+
+    fn done(&mut self) {
+        if let Some(step) = self.taken.last_mut() {
+            step.done = true;
+        }
+        self.end(&sign(Sign::Good));
+    }
+}
+
+impl Steps {
+    /// The step that began last is over and not worth a line: its result follows.
+    pub fn hush(&mut self) {
+        if let Some(spinner) = self.running.take() {
+            spinner.finish_and_clear();
+        }
+        self.taken.pop();
+    }
+
+    /// The step that began last did not end well.
+    pub fn fail(&mut self) {
+        if self.taken.last().is_some_and(|step| !step.done) {
+            self.end(&sign(Sign::Bad));
+        }
+    }
+}
+
+impl Drop for Steps {
+    fn drop(&mut self) {
+        if let Some(spinner) = self.running.take() {
+            spinner.finish_and_clear();
+        }
+    }
+}
+
+/// A verdict in one character.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sign {
+    /// Well.
+    Good,
+    /// Broken.
+    Bad,
+    /// Weak.
+    Weak,
+    /// Unknown.
+    Unknown,
+}
+
+/// The coloured character, with an ASCII twin where the locale is not UTF-8.
+pub fn sign(sign: Sign) -> String {
+    let (style, unicode_sign, ascii) = match sign {
+        Sign::Good => (GOOD, "✓", "+"),
+        Sign::Bad => (BAD, "✗", "x"),
+        Sign::Weak => (WEAK, "!", "!"),
+        Sign::Unknown => (WEAK, "?", "?"),
+    };
+    let character = if unicode() { unicode_sign } else { ascii };
+    format!("{style}{character}{style:#}")
+}
+
+/// Whether the locale's character set is UTF-8 (locale(7): `LC_ALL`, `LC_CTYPE`, `LANG`).
+pub fn unicode() -> bool {
+    ["LC_ALL", "LC_CTYPE", "LANG"]
+        .iter()
+        .find_map(|name| env::var(name).ok().filter(|value| !value.is_empty()))
+        .is_some_and(|locale| {
+            let locale = locale.to_ascii_lowercase();
+            locale.contains("utf-8") || locale.contains("utf8")
+        })
+}

@@ -1,0 +1,168 @@
+//! The program as it runs at a vantage point: in RootlessKit's netns, in a container, on the host.
+//!
+//! `main` comes here before any thread exists, because setns(2) takes a user namespace only from
+//! a process with a single thread. The request is one JSON argument, the answer one JSON line on
+//! standard output. Order matters: the user namespace first, for it gives the capabilities that
+//! the network namespace asks for.
+
+use std::fs::File;
+use std::io::Write;
+use std::net::Ipv6Addr;
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use nix::sched::{CloneFlags, setns};
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Doing, Error, Exit, Result};
+use crate::facts::Network;
+use crate::host::netlink::Netlink;
+use crate::hostile::plain;
+use crate::uplink;
+use crate::verify::observe::{self, Observation};
+
+/// The hidden command that leads here.
+pub const COMMAND: &str = "vantage";
+
+/// An honest answer is a few kilobytes; anything longer is not one.
+const LONGEST_ANSWER: usize = 1 << 20;
+
+/// Where to go and what to do there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Request {
+    /// Namespaces to join first; none to stay where the process is.
+    pub join: Option<Join>,
+    /// What to do there.
+    pub task: Task,
+}
+
+/// The files of the namespaces to join.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Join {
+    /// The user namespace, `/proc/PID/ns/user`.
+    pub user: PathBuf,
+    /// The network namespace, `/proc/PID/ns/net` or a bind mount of one.
+    pub net: PathBuf,
+}
+
+/// What a vantage point can do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Task {
+    /// List addresses and default routes.
+    Look,
+    /// Probe targets.
+    Probe(observe::Request),
+    /// Give the tap interface its address and default route.
+    Uplink(uplink::Request),
+}
+
+/// What comes back.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    /// To [`Task::Look`].
+    Network(Network),
+    /// To [`Task::Probe`].
+    Observation(Observation),
+    /// To [`Task::Uplink`]: what was changed, if anything.
+    Uplink(Vec<Ipv6Addr>),
+    /// The task could not be done.
+    Failed {
+        /// What failed.
+        message: String,
+        /// Why.
+        causes: Vec<String>,
+    },
+}
+
+/// Serves the request in the second argument, if the first one says so.
+pub fn serve_if_asked() -> Option<ExitCode> {
+    let mut arguments = std::env::args().skip(1);
+    if arguments.next().as_deref() != Some(COMMAND) {
+        return None;
+    }
+    let answer =
+        serve(&arguments.next().unwrap_or_default()).unwrap_or_else(|error| Answer::Failed {
+            message: error.message,
+            causes: error.causes,
+        });
+    let failed = matches!(answer, Answer::Failed { .. });
+    let line = serde_json::to_string(&answer).unwrap_or_default();
+    let written = writeln!(std::io::stdout(), "{line}");
+    Some(ExitCode::from(u8::from(failed || written.is_err())))
+}
+
+fn serve(request: &str) -> Result<Answer> {
+    let request: Request =
+        serde_json::from_str(request).doing(|| "read the vantage point's request")?;
+    if let Some(join) = &request.join {
+        enter(join)?;
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .doing(|| "start the vantage point")?;
+    runtime.block_on(async {
+        let netlink = Netlink::open()?;
+        match &request.task {
+            Task::Look => Ok(Answer::Network(netlink.network().await?)),
+            Task::Probe(request) => Ok(Answer::Observation(
+                observe::observe(&netlink, request).await?,
+            )),
+            Task::Uplink(request) => Ok(Answer::Uplink(uplink::bring(&netlink, request).await?)),
+        }
+    })
+}
+
+fn enter(join: &Join) -> Result<()> {
+    let before = own_netns()?;
+    let open = |path: &PathBuf| File::open(path).doing(|| format!("open {}", path.display()));
+    setns(open(&join.user)?, CloneFlags::CLONE_NEWUSER)
+        .doing(|| format!("join the user namespace {}", join.user.display()))?;
+    // Only now: a detached netns is reached through the root directory of another user's process.
+    setns(open(&join.net)?, CloneFlags::CLONE_NEWNET)
+        .doing(|| format!("join the network namespace {}", join.net.display()))?;
+    if own_netns()? == before {
+        return Err(Error::new(
+            Exit::Bad,
+            format!(
+                "{} is the host's own network namespace, not RootlessKit's",
+                join.net.display()
+            ),
+        ));
+    }
+    Ok(())
+}
+
+fn own_netns() -> Result<(u64, u64)> {
+    let metadata = std::fs::metadata("/proc/self/ns/net").doing(|| "look at /proc/self/ns/net")?;
+    Ok((metadata.dev(), metadata.ino()))
+}
+
+/// Reads an answer; what it says is not trusted, it may come from a container.
+///
+/// # Errors
+/// When it is no answer, or says that the task failed.
+pub fn read_answer(bytes: &[u8]) -> Result<Answer> {
+    let line = bytes
+        .split(|byte| *byte == b'\n')
+        .next()
+        .unwrap_or_default();
+    if line.is_empty() || line.len() > LONGEST_ANSWER {
+        return Err(Error::new(
+            Exit::Bad,
+            format!("the vantage point answered with {} bytes", line.len()),
+        ));
+    }
+    let answer = serde_json::from_slice(line).doing(|| "read the vantage point's answer")?;
+    match answer {
+        Answer::Failed { message, causes } => Err(causes
+            .iter()
+            .fold(Error::new(Exit::Bad, plain(&message)), |error, cause| {
+                error.caused_by(plain(cause))
+            })),
+        answer => Ok(answer),
+    }
+}

@@ -1,0 +1,198 @@
+//! Does IPv6 work, from where to where, and if not, why?
+//!
+//! The same targets are probed from several vantage points at once: the host, RootlessKit's netns
+//! and a container. pasta is a layer-4 proxy and hides real errors, so no vantage point is judged
+//! alone: the first one that fails names the cause.
+
+use std::net::Ipv6Addr;
+use std::path::Path;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use serde::Serialize;
+
+use crate::diagnose::{Code, diagnose};
+use crate::error::{Error, Exit, Result};
+use crate::facts::{Facts, Seen};
+use crate::host::{engine, image, netns};
+use crate::inspect;
+use crate::vantage::{Answer, Join, Request, Task};
+
+pub mod judge;
+pub mod observe;
+pub mod targets;
+
+use observe::Observation;
+
+/// A healthy probe is over in milliseconds; a hopeless one after three seconds. The rest is for a
+/// container to start on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Where a probe is sent from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Vantage {
+    /// The host itself.
+    Host,
+    /// RootlessKit's netns.
+    Netns,
+    /// A new container on docker0.
+    Container,
+    /// A new container on another network, by name.
+    OnNetwork(String),
+}
+
+impl Vantage {
+    /// The part of a check's id before the first full stop.
+    pub fn id(&self) -> String {
+        match self {
+            Self::Host => "host".to_owned(),
+            Self::Netns => "netns".to_owned(),
+            Self::Container => "container".to_owned(),
+            Self::OnNetwork(name) => format!("container[{name}]"),
+        }
+    }
+}
+
+/// How a check ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// It works.
+    Pass,
+    /// It does not.
+    Fail,
+    /// There was nothing to check.
+    Skip,
+    /// It could not be checked, or the result proves nothing.
+    Unknown,
+}
+
+/// One thing that was tried.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Check {
+    /// Its stable name, `container.internet.icmp6`.
+    pub id: String,
+    /// The vantage point.
+    pub from: String,
+    /// The target.
+    pub to: Option<Ipv6Addr>,
+    /// `icmp6` or `tcp6`
+    pub proto: &'static str,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// What was seen, when it is not simply well.
+    pub why: Option<String>,
+    /// Round trips.
+    pub rtt_ms: Option<RoundTrips>,
+    /// Packets or connects sent.
+    pub sent: u32,
+    /// Answers received.
+    pub received: u32,
+}
+
+/// Round-trip times in milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct RoundTrips {
+    /// The shortest.
+    pub min: f64,
+    /// The middle one.
+    pub median: f64,
+    /// The longest.
+    pub max: f64,
+}
+
+/// The answer to it all.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Verification {
+    /// [`Outcome::Pass`], [`Outcome::Fail`] or [`Outcome::Unknown`].
+    pub verdict: Outcome,
+    /// Why not, as a code.
+    pub cause: Option<Code>,
+    /// The cause in words, with what to do.
+    #[serde(skip)]
+    pub explanation: Option<String>,
+    /// What was tried, in the order host, netns, container.
+    pub checks: Vec<Check>,
+}
+
+impl Verification {
+    /// Whether all is well.
+    pub fn passes(&self) -> bool {
+        self.verdict == Outcome::Pass
+    }
+}
+
+/// What a vantage point reported, or why it could not.
+pub type Report = std::result::Result<Observation, String>;
+
+/// Probes the targets from all vantage points at once and judges what they report.
+pub async fn verify(
+    facts: &Facts,
+    socket: &Path,
+    vantages: &[Vantage],
+    targets: &[Ipv6Addr],
+) -> Verification {
+    let request = observe::Request::new(targets);
+    let reports = join_all(
+        vantages
+            .iter()
+            .map(|vantage| observe_from(vantage, facts, socket, &request)),
+    )
+    .await;
+    let seen: Vec<(&Vantage, Report)> = vantages.iter().zip(reports).collect();
+    judge::judge(&seen, &diagnose(facts))
+}
+
+async fn observe_from(
+    vantage: &Vantage,
+    facts: &Facts,
+    socket: &Path,
+    request: &observe::Request,
+) -> Report {
+    let answer = match vantage {
+        Vantage::Host => netns::ask(&probe(None, request), PATIENCE).await,
+        Vantage::Netns => match way_inside(facts) {
+            Ok(join) => netns::ask(&probe(Some(join), request), PATIENCE).await,
+            Err(error) => Err(error),
+        },
+        Vantage::Container => in_container(socket, "bridge", request).await,
+        Vantage::OnNetwork(name) => in_container(socket, name, request).await,
+    };
+    match answer {
+        Ok(Answer::Observation(observation)) => Ok(observation),
+        Ok(_) => Err("the vantage point answered something else".to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+fn probe(join: Option<Join>, request: &observe::Request) -> Request {
+    Request {
+        join,
+        task: Task::Probe(request.clone()),
+    }
+}
+
+fn way_inside(facts: &Facts) -> Result<Join> {
+    match &facts.rootlesskit {
+        Seen::Is(kit) => Ok(inspect::join(kit)),
+        Seen::Absent => Err(Error::new(Exit::Bad, "RootlessKit is not running")),
+        Seen::Unknown(why) => Err(Error::new(Exit::Bad, "find RootlessKit's netns").caused_by(why)),
+    }
+}
+
+async fn in_container(socket: &Path, network: &str, request: &observe::Request) -> Result<Answer> {
+    let docker = engine::connect(socket)?;
+    let request = probe(None, request);
+    match tokio::time::timeout(PATIENCE, image::ask(&docker, network, &request)).await {
+        Ok(answer) => answer,
+        Err(_) => Err(Error::new(Exit::Bad, "hear from the probe container")
+            .caused_by(format!("no answer within {} s", PATIENCE.as_secs()))),
+    }
+}
+
+/// What a killed or interrupted run has left at the Engine.
+pub async fn sweep(socket: &Path) {
+    if let Ok(docker) = engine::connect(socket) {
+        image::sweep(&docker).await;
+    }
+}
