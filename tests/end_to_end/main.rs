@@ -1,0 +1,23 @@
+//! What the program is for, on real systems: see tests/lab/lab.
+//!
+//! Each test has a lab of its own, a Debian with systemd, RootlessKit and rootless dockerd. Where a
+//! lab cannot run (it needs root) a test prints `NOT RUN` and why; under `CI=true` it fails.
+#![expect(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "tests run programs, print what they do, and may panic"
+)]
+
+mod bad_input;
+mod bookworm;
+mod containers;
+mod harness;
+mod interrupted;
+mod merge;
+mod rollback;
+mod settings;
+mod setup;
+mod undo;
+mod verify;
+mod wizard;
