@@ -2,7 +2,7 @@
 
 use std::env;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::thread;
@@ -62,17 +62,6 @@ impl Output {
     }
 }
 
-/// A command under way.
-pub(crate) struct Running(Child, String);
-
-impl Running {
-    pub(crate) fn wait(self) -> Output {
-        let Self(child, shown) = self;
-        let output = child.wait_with_output().unwrap();
-        print(&shown, output)
-    }
-}
-
 /// A booted system; it is gone when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Lab {
@@ -119,18 +108,12 @@ impl Lab {
         run(&["root", &self.name, "bash", "-c", script])
     }
 
-    /// Starts a shell script as alice.
-    pub(crate) fn start(&self, script: &str) -> Running {
-        let arguments = ["sh", &self.name, "bash", "-c", script];
-        let child = command(LIMIT_SECONDS, &arguments).spawn().unwrap();
-        Running(child, shown(&arguments))
-    }
-
     /// Writes a file of alice's, its folders too.
     pub(crate) fn write(&self, path: &str, text: &str) {
         let quoted = text.replace('\'', r"'\''");
-        let script =
-            format!("mkdir -p \"$(dirname {path})\" && printf %s '{quoted}' > {path} && cat -A {path}");
+        let script = format!(
+            "mkdir -p \"$(dirname {path})\" && printf %s '{quoted}' > {path} && cat -A {path}"
+        );
         self.alice(&script).exits(0);
     }
 
@@ -141,7 +124,10 @@ impl Lab {
 
     /// Plants a drop-in of docker.service and lets systemd read it.
     pub(crate) fn plant(&self, name: &str, text: &str) {
-        self.write(&format!("~/.config/systemd/user/docker.service.d/{name}"), text);
+        self.write(
+            &format!("~/.config/systemd/user/docker.service.d/{name}"),
+            text,
+        );
         self.alice("systemctl --user daemon-reload").exits(0);
     }
 
@@ -260,9 +246,7 @@ fn command(limit: &str, arguments: &[&str]) -> Command {
     command
         .args(["--kill-after", "10", limit, LAB])
         .args(arguments)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
+        .stdin(Stdio::null());
     command
 }
 

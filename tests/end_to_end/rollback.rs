@@ -1,0 +1,109 @@
+//! What cannot be made to work is put back.
+
+use crate::harness::{Lab, TARGET};
+
+const SETUP: &str = "rootless6 setup --yes --accept containers-restart --json";
+
+#[test]
+fn a_dockerd_that_does_not_start_any_more_is_brought_back() {
+    let Some(lab) = Lab::up("trixie") else { return };
+    lab.plant(
+        "zz-broken.conf",
+        "[Service]\nExecStartPre=/bin/sh -c 'test \"$DOCKERD_ROOTLESS_ROOTLESSKIT_NET\" != pasta'\n",
+    );
+    lab.alice("systemctl --user restart docker").exits(0);
+    let before = lab.tree();
+    let setup = lab.alice(SETUP).exits(3).json();
+    assert_eq!(setup["rolled_back"], true);
+    assert_eq!(setup["changed"], false);
+    let hints = setup["error"]["hints"].to_string();
+    assert!(
+        hints.contains("journalctl --user -u docker.service"),
+        "where to look"
+    );
+    assert_eq!(lab.tree(), before);
+    lab.runs_as_before();
+    let again = lab.alice("rootless6 undo --yes").exits(0);
+    again.says(&["nothing to undo"]);
+}
+
+#[test]
+fn a_dockerd_that_dies_after_its_start_is_brought_back() {
+    let Some(lab) = Lab::up("forky") else { return };
+    // Started as far as systemd is concerned, and killed at once: a crash loop under Restart=always.
+    lab.plant(
+        "zz-broken.conf",
+        "[Service]\nExecStartPost=/bin/sh -c 'test \"$DOCKERD_ROOTLESS_ROOTLESSKIT_NET\" != pasta || kill -KILL $MAINPID'\n",
+    );
+    lab.alice("systemctl --user restart docker").exits(0);
+    let before = lab.tree();
+    let setup = lab.alice(SETUP).exits(3).json();
+    assert_eq!(setup["rolled_back"], true);
+    assert_eq!(lab.tree(), before);
+    lab.runs_as_before();
+}
+
+#[test]
+fn a_drop_in_that_wins_over_ours_is_named_before_anything_restarts() {
+    let Some(lab) = Lab::up("trixie") else { return };
+    lab.plant(
+        "zzz.conf",
+        "[Service]\nEnvironment=DOCKERD_ROOTLESS_ROOTLESSKIT_NET=slirp4netns\n",
+    );
+    lab.alice("systemctl --user restart docker").exits(0);
+    let (before, invocation) = (lab.tree(), lab.invocation());
+    let setup = lab.alice("rootless6 setup --yes").exits(3);
+    setup.says(&["docker.service.d/zzz.conf", "dropin-shadowed", "hint"]);
+    assert_eq!(lab.tree(), before);
+    assert_eq!(lab.invocation(), invocation, "nothing restarted");
+    lab.runs_as_before();
+    let needs_reload = &lab.status()["unit"]["needs_reload"];
+    assert_eq!(needs_reload, false, "systemd knows the old files again");
+}
+
+#[test]
+fn a_dockerd_that_starts_but_has_no_way_to_the_target_is_taken_back() {
+    let Some(lab) = Lab::up("forky") else { return };
+    // The host reaches the target, containers never will.
+    let unreachable = format!(
+        "[Service]\nExecStartPost=/bin/sh -c 'test \"$DOCKERD_ROOTLESS_ROOTLESSKIT_NET\" != pasta || \
+         nsenter --preserve-credentials -U -n -t $(cat $XDG_RUNTIME_DIR/dockerd-rootless/child_pid) \
+         ip -6 route add unreachable {TARGET}'\n"
+    );
+    lab.plant("zzz-unreachable.conf", &unreachable);
+    lab.alice("systemctl --user restart docker").exits(0);
+    let before = lab.tree();
+
+    let setup = lab.alice(SETUP).exits(3).json();
+    assert_eq!(setup["rolled_back"], true);
+    assert_eq!(setup["verify"]["verdict"], "fail");
+    assert!(setup["verify"]["cause"].is_string(), "a cause is named");
+    assert_eq!(lab.tree(), before);
+    lab.runs_as_before();
+    lab.alice("docker ps -aq --filter label=rootless6.run | wc -l")
+        .says(&["0"]);
+
+    // Whoever wants it all the same says so, and hears that it does not work.
+    let kept = lab.alice(&format!("{SETUP} --keep")).exits(1).json();
+    assert_eq!(kept["changed"], true);
+    assert_eq!(kept["verify"]["verdict"], "fail");
+    assert_eq!(lab.status()["rootlesskit"]["net"], "pasta");
+    lab.alice("rootless6 undo --yes").exits(0);
+    assert_eq!(lab.tree(), before);
+    lab.runs_as_before();
+}
+
+#[test]
+fn a_host_without_a_way_to_the_target_is_left_alone() {
+    let Some(lab) = Lab::up("trixie") else { return };
+    let (before, invocation) = (lab.tree(), lab.invocation());
+    let setup = lab.alice("rootless6 setup --yes --target 2001:db8:53::dead");
+    setup
+        .exits(3)
+        .says(&["does not reach the target", "--target", "--no-verify"]);
+    lab.root("ip -6 route del default").exits(0);
+    let setup = lab.alice("rootless6 setup --yes").exits(6);
+    setup.says(&["error:", "hint:"]);
+    assert_eq!(lab.tree(), before);
+    assert_eq!(lab.invocation(), invocation);
+}

@@ -1,0 +1,35 @@
+//! Undo takes back what is ours and nothing else.
+
+use crate::harness::Lab;
+
+#[test]
+fn undo_leaves_a_file_alone_that_somebody_has_edited_since() {
+    let Some(lab) = Lab::up("trixie") else { return };
+    let no_terminal = lab.alice("rootless6 undo").exits(0);
+    no_terminal.says(&["nothing to undo"]);
+    lab.set_up();
+    let no_terminal = lab.alice("rootless6 undo").exits(2);
+    no_terminal.says(&["--yes"]);
+    assert_eq!(lab.status()["rootlesskit"]["net"], "pasta");
+
+    lab.alice("echo >>~/.config/docker/daemon.json").exits(0);
+    let edited = lab.read("~/.config/docker/daemon.json");
+    let undo = lab.alice("rootless6 undo --yes --json").exits(3).json();
+    let skipped = undo["skipped"].as_array().unwrap();
+    assert_eq!(skipped.len(), 1);
+    assert_eq!(skipped[0]["path"], "/home/alice/.config/docker/daemon.json");
+    assert!(skipped[0]["why"].as_str().unwrap().contains("edited"));
+    assert_eq!(lab.read("~/.config/docker/daemon.json"), edited);
+    lab.alice("! test -e ~/.config/systemd/user/docker.service.d")
+        .exits(0);
+    lab.runs_as_before();
+    let again = lab.alice("rootless6 undo --yes").exits(0);
+    again.says(&["nothing to undo"]);
+
+    // What was left is somebody's own now; it works on top, and comes back with the next undo.
+    let before = lab.tree();
+    lab.set_up();
+    lab.ping_from("bridge").exits(0);
+    lab.alice("rootless6 undo --yes").exits(0);
+    assert_eq!(lab.tree(), before);
+}

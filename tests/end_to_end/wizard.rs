@@ -1,0 +1,200 @@
+//! The wizard in a real terminal: a shell in a lab, typed at.
+
+use std::process::Command;
+
+use rexpect::session::{PtySession, spawn_command};
+
+use crate::harness::{LAB, Lab};
+
+/// As long as a restart and a proof may take on a busy machine.
+const LIMIT_MILLISECONDS: u64 = 120_000;
+
+const PROMPT: &str = "@@$ ";
+const FIRST_QUESTION: &str = "have IPv6 too? (y)es, (n)o";
+const LAST_QUESTION: &str = "Do it? (y)es, (n)o, (e)xplain";
+const HIDE_CURSOR: &str = "\x1b[?25l";
+const SHOW_CURSOR: &str = "\x1b[?25h";
+
+/// A shell at a terminal, and everything that has been on its screen since the last command.
+struct Screen {
+    session: PtySession,
+    seen: String,
+}
+
+impl Screen {
+    fn of(lab: &Lab) -> Self {
+        let mut command = Command::new(LAB);
+        command
+            .args(["sh", &lab.name, "bash", "--norc", "--noprofile"])
+            .env("TERM", "xterm-256color");
+        let session = spawn_command(command, Some(LIMIT_MILLISECONDS)).unwrap();
+        let mut screen = Self {
+            session,
+            seen: String::new(),
+        };
+        screen.press("PS1='@@\\$ '; stty rows 50 columns 120\r");
+        screen.wait_for(PROMPT);
+        screen
+    }
+
+    fn press(&mut self, keys: &str) {
+        self.session.send(keys).unwrap();
+        self.session.flush().unwrap();
+    }
+
+    fn wait_for(&mut self, text: &str) {
+        match self.session.exp_string(text) {
+            Ok(before) => self.seen.push_str(&format!("{before}{text}")),
+            Err(error) => panic!("{text:?} does not appear after {:?}: {error}", self.seen),
+        }
+    }
+
+    fn begin(&mut self, command: &str) {
+        self.seen.clear();
+        self.press(&format!("{command}\r"));
+    }
+
+    /// Waits for the shell and asks it for the last status and for the terminal's settings.
+    fn ends(&mut self, status: u8) {
+        self.wait_for(PROMPT);
+        println!("{}", self.seen);
+        if let Some(hidden) = self.seen.rfind(HIDE_CURSOR) {
+            assert!(
+                self.seen.rfind(SHOW_CURSOR) > Some(hidden),
+                "the cursor is back"
+            );
+        }
+        let seen = std::mem::take(&mut self.seen);
+        // The line editor of the shell changes these settings; what a program sees is what was.
+        self.press(
+            "echo status=$?; stty -a | tr ' ;' '\\n\\n' | grep -cxE 'icanon|echo|isig|opost'\r",
+        );
+        self.wait_for("status=");
+        self.wait_for("status=");
+        self.wait_for(PROMPT);
+        let after = self.seen.rsplit("status=").next().unwrap_or_default();
+        let mut lines = after.lines().map(str::trim);
+        assert_eq!(lines.next(), Some(status.to_string().as_str()), "{seen}");
+        assert_eq!(lines.next(), Some("4"), "a terminal as it should be");
+        self.seen = seen;
+    }
+}
+
+#[test]
+fn the_wizard_changes_nothing_without_a_yes_and_leaves_the_terminal_as_it_was() {
+    let Some(lab) = Lab::up("forky") else { return };
+    let (before, invocation) = (lab.tree(), lab.invocation());
+    let mut screen = Screen::of(&lab);
+
+    screen.begin("rootless6 setup");
+    screen.wait_for(FIRST_QUESTION);
+    screen.press("\x03");
+    screen.ends(130);
+
+    screen.begin("rootless6 setup");
+    screen.wait_for(FIRST_QUESTION);
+    screen.press("y\r");
+    screen.wait_for("zz-rootless6.conf");
+    screen.wait_for("No container is running");
+    screen.wait_for(LAST_QUESTION);
+    screen.press("\x03");
+    screen.ends(130);
+
+    screen.begin("rootless6 setup --new-networks keep");
+    screen.wait_for(LAST_QUESTION);
+    assert!(!screen.seen.contains(FIRST_QUESTION), "a flag said it");
+    screen.press("perhaps\r");
+    screen.wait_for("answer one of");
+    screen.press("\x15no\r");
+    screen.wait_for("nothing was changed");
+    screen.ends(3);
+
+    assert_eq!(lab.tree(), before);
+    assert_eq!(lab.invocation(), invocation);
+    lab.runs_as_before();
+}
+
+#[test]
+fn the_wizard_explains_sets_up_and_tells_how_to_do_it_without_questions() {
+    let Some(lab) = Lab::up("trixie") else { return };
+    let before = lab.tree();
+    lab.alice("docker run -d --restart=always --name keeper busybox sleep 600")
+        .exits(0);
+    let mut screen = Screen::of(&lab);
+
+    // Before Engine 27 there is only the one question.
+    screen.begin("rootless6 setup");
+    screen.wait_for("1 running container stops:");
+    screen.wait_for("keeper: comes back by itself");
+    screen.wait_for("Do it, and stop these containers for the restart?");
+    screen.press("e\r");
+    screen.wait_for("slirp4netns it carries no ICMPv6");
+    screen.wait_for("~/.local/state/rootless6");
+    screen.wait_for("Do it, and stop these containers for the restart?");
+    screen.press("yes\r");
+    screen.wait_for("IPv6 works");
+    screen.wait_for("rootless6 setup --yes --accept containers-restart");
+    screen.wait_for("rootless6 undo");
+    screen.ends(0);
+    lab.ping_from("bridge").exits(0);
+
+    screen.begin("rootless6 setup");
+    screen.wait_for("nothing was changed");
+    screen.ends(0);
+
+    screen.begin("rootless6 undo");
+    screen.wait_for("zz-rootless6.conf");
+    screen.wait_for("Undo it? (y)es, (n)o");
+    screen.press("\x03");
+    screen.ends(130);
+    screen.begin("rootless6 undo");
+    screen.wait_for("Undo it? (y)es, (n)o");
+    screen.press("y\r");
+    screen.ends(0);
+    assert_eq!(lab.tree(), before);
+    lab.runs_as_before();
+}
+
+#[test]
+fn the_wizard_goes_straight_through_and_its_command_line_does_the_same() {
+    let Some(lab) = Lab::up("forky") else { return };
+    let mut screen = Screen::of(&lab);
+    screen.begin("rootless6 setup");
+    screen.wait_for(FIRST_QUESTION);
+    screen.press("n\r");
+    screen.wait_for(LAST_QUESTION);
+    screen.press("y\r");
+    screen.wait_for("IPv6 works");
+    screen.ends(0);
+    let equivalent = screen.seen.lines().map(str::trim);
+    let equivalent: Vec<_> = equivalent
+        .filter(|line| line.starts_with("rootless6 setup --yes"))
+        .collect();
+    assert_eq!(equivalent.len(), 1);
+    assert!(equivalent[0].contains("--new-networks keep"));
+    let again = lab.alice(&format!("{} --json", equivalent[0]));
+    assert_eq!(again.exits(0).json()["changed"], false);
+}
+
+#[test]
+fn ctrl_c_while_dockerd_restarts_puts_everything_back() {
+    let Some(lab) = Lab::up("trixie") else { return };
+    lab.plant(
+        "held.conf",
+        "[Service]\nExecStartPre=/bin/sh -c 'test \"$DOCKERD_ROOTLESS_ROOTLESSKIT_NET\" != pasta || { touch /tmp/held; exec sleep 100; }'\n",
+    );
+    lab.alice("systemctl --user restart docker").exits(0);
+    let before = lab.tree();
+    let mut screen = Screen::of(&lab);
+    screen.begin("rootless6 setup");
+    screen.wait_for(LAST_QUESTION);
+    screen.press("y\r");
+    screen.wait_for("restart docker.service");
+    lab.alice("until [ -e /tmp/held ]; do sleep 0.05; done")
+        .exits(0);
+    screen.press("\x03");
+    screen.wait_for("everything was put back");
+    screen.ends(130);
+    assert_eq!(lab.tree(), before);
+    lab.runs_as_before();
+}
