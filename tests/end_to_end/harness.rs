@@ -189,7 +189,7 @@ impl Lab {
 impl Drop for Lab {
     fn drop(&mut self) {
         if thread::panicking() {
-            run(&["root", &self.name, "journalctl -n 60 --no-pager -o cat"]);
+            run(&["root", &self.name, "journalctl -n 300 --no-pager -o cat | grep -v level=[iw] | tail -n 40"]);
         }
         run(&["down", &self.name]);
         *RUNNING.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
