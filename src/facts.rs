@@ -67,8 +67,9 @@ pub struct Facts {
     pub engine: Seen<Engine>,
     /// The RootlessKit that runs now.
     pub rootlesskit: Seen<RootlessKit>,
-    /// The network inside RootlessKit's namespace.
-    pub netns: Seen<Network>,
+    /// The tap interface's network inside RootlessKit's namespace; docker0 and the like are not
+    /// part of it.
+    pub tap: Seen<Network>,
     /// The host's own network and kernel settings.
     pub host: HostFacts,
     /// The programs that the unit would find.

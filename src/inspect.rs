@@ -11,6 +11,7 @@ use crate::facts::{
 use crate::host::netlink::Netlink;
 use crate::host::systemd::Systemd;
 use crate::host::{Host, engine, netns};
+use crate::uplink::TAP;
 use crate::vantage::{Answer, Request, Task};
 
 mod rootlesskit;
@@ -33,8 +34,8 @@ pub async fn gather(host: &Host, systemd: Result<&Systemd, String>) -> Facts {
         .map_or_else(|| host.path.clone(), Into::into);
     let running = rootlesskit::running(unit.is(), engine.is(), host);
     let dockerd_too = engine.is().is_none();
-    let (netns, tools, network) = tokio::join!(
-        netns(&running),
+    let (tap, tools, network) = tokio::join!(
+        tap(&running),
         tools::gather(&path, dockerd_too),
         host_network()
     );
@@ -49,7 +50,7 @@ pub async fn gather(host: &Host, systemd: Result<&Systemd, String>) -> Facts {
         },
         unit,
         engine,
-        netns,
+        tap,
         tools,
     }
 }
@@ -84,7 +85,7 @@ pub fn with_files(mut unit: Unit) -> Unit {
     unit
 }
 
-async fn netns(rootlesskit: &Seen<RootlessKit>) -> Seen<Network> {
+async fn tap(rootlesskit: &Seen<RootlessKit>) -> Seen<Network> {
     let kit = match rootlesskit {
         Seen::Is(kit) => kit,
         Seen::Absent => return Seen::Absent,
@@ -95,7 +96,7 @@ async fn netns(rootlesskit: &Seen<RootlessKit>) -> Seen<Network> {
         task: Task::Look,
     };
     match netns::ask(&request, LOOK).await {
-        Ok(Answer::Network(network)) => Seen::Is(network),
+        Ok(Answer::Network(network)) => Seen::Is(network.of(TAP)),
         Ok(_) => Seen::Unknown("the vantage point answered something else".to_owned()),
         Err(error) => Seen::Unknown(error.to_string()),
     }

@@ -114,7 +114,7 @@ async fn setup(
     } else {
         Vec::new()
     };
-    let preview = human::plan(&scene.host, &plan, &stopping, restarts);
+    let preview = human::preview(&scene.host, &plan, &stopping, restarts);
     if arguments.dry_run {
         record.text = preview;
         record.planned = planned(&scene.host, &plan, restarts);

@@ -103,8 +103,8 @@ pub(super) fn driver_without_icmp6(facts: &Facts) -> Option<Finding> {
 
 pub(super) fn without_ipv6_config(facts: &Facts) -> Option<Finding> {
     let kit = facts.rootlesskit.is()?;
-    let netns = facts.netns.is()?;
-    let complete = netns.global().next().is_some() && !netns.default_routes.is_empty();
+    let tap = facts.tap.is()?;
+    let complete = tap.global().next().is_some() && !tap.default_routes.is_empty();
     if kit.net != NetDriver::Pasta || !kit.ipv6 || complete {
         return None;
     }
@@ -123,8 +123,8 @@ pub(super) fn without_ipv6_config(facts: &Facts) -> Option<Finding> {
         ))
         .seen(format!(
             "{} global addresses, {} default routes",
-            netns.global().count(),
-            netns.default_routes.len()
+            tap.global().count(),
+            tap.default_routes.len()
         )),
     )
 }

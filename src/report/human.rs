@@ -9,8 +9,9 @@ use crate::diagnose::{Cure, Finding, Severity};
 use crate::facts::{Container, Facts, Network, Seen};
 use crate::host::Host;
 use crate::hostile::plain;
-use crate::plan::{FileChange, Plan};
-use crate::ui::{BAD, FAINT, GOOD, STRONG, Sign, sign, unicode};
+use crate::plan::{self, FileChange, Plan};
+use crate::request::Request;
+use crate::ui::{BAD, FAINT, GOOD, STRONG, Sign, advice, sign, unicode};
 use crate::verify::{Check, Outcome, Verification};
 
 /// Lines of a file shown around a change.
@@ -39,11 +40,18 @@ pub fn status(host: &Host, facts: &Facts, findings: &[Finding]) -> String {
             finding.title, finding.code
         );
     }
-    if findings.iter().any(|finding| finding.cure == Cure::Setup) {
-        let _ = writeln!(
-            text,
-            "\n{STRONG}hint{STRONG:#}: `rootless6 setup` makes IPv6 work"
-        );
+    let curable = findings.iter().any(|finding| finding.cure == Cure::Setup);
+    match plan::feasible(findings, &Request::default().resolve()) {
+        Ok(()) if curable => {
+            let _ = writeln!(
+                text,
+                "\n{STRONG}hint{STRONG:#}: `rootless6 setup` makes IPv6 work"
+            );
+        }
+        Ok(()) => {}
+        Err(obstacle) => {
+            let _ = write!(text, "\n{}", advice(&obstacle));
+        }
     }
     text
 }
@@ -60,7 +68,7 @@ pub fn scene(host: &Host, facts: &Facts) -> String {
     }
     line("engine", engine(facts));
     line("rootlesskit", rootlesskit(facts));
-    line("  netns", seen(&facts.netns, "not running", network));
+    line("  tap0", seen(&facts.tap, "not running", network));
     for network in facts
         .engine
         .is()
@@ -170,7 +178,7 @@ fn network(network: &Network) -> String {
 }
 
 /// The plan before the yes: files with their differences, then what the restart does.
-pub fn plan(host: &Host, plan: &Plan, stopping: &[Container], restarts: bool) -> String {
+pub fn preview(host: &Host, plan: &Plan, stopping: &[Container], restarts: bool) -> String {
     let mut text = String::new();
     for change in &plan.files {
         let new = if change.before.is_none() {
@@ -332,7 +340,7 @@ fn check_line(check: &Check) -> String {
         .unwrap_or_default();
     let time = check
         .rtt_ms
-        .map(|rtt| format!("  {:.2} ms", rtt.median))
+        .map(|rtt| format!("  {}", milliseconds(rtt.median)))
         .unwrap_or_default();
     let why = check
         .why
@@ -343,6 +351,14 @@ fn check_line(check: &Check) -> String {
         "{mark} {word:<7} {:<10} {:<5}{to}{time}{why}",
         check.from, check.proto
     )
+}
+
+/// Below 10 µs the clock readings themselves are most of it.
+fn milliseconds(value: f64) -> String {
+    if value < 0.01 {
+        return "<0.01 ms".to_owned();
+    }
+    format!("{value:.2} ms")
 }
 
 /// What did not pass, in one line.
