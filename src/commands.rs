@@ -30,6 +30,14 @@ struct Scene {
 }
 
 impl Scene {
+    /// Whether dockerd runs, or tries to.
+    fn runs(&self) -> bool {
+        self.facts
+            .unit
+            .is()
+            .is_some_and(|unit| !matches!(unit.active_state.as_str(), "inactive" | "failed"))
+    }
+
     async fn look(unit: &str) -> Result<Self> {
         let host = Host::from_environment(unit)?;
         let systemd = Systemd::connect(&host.bus).await;

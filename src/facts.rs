@@ -5,6 +5,8 @@
 
 use std::path::PathBuf;
 
+use serde::{Deserialize, Serialize};
+
 mod network;
 mod version;
 
@@ -12,11 +14,13 @@ pub use network::{Address, Network, Route, RouteKind, RouteTo};
 pub use version::Version;
 
 /// The outcome of one look.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Seen<T> {
     /// Looked, and this is it.
     Is(T),
     /// Looked, and there is none.
+    #[default]
     Absent,
     /// Could not look, and why.
     Unknown(String),
@@ -59,7 +63,8 @@ impl<T> Seen<T> {
 }
 
 /// Everything that was looked at, in one value.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Facts {
     /// The user's unit that runs dockerd.
     pub unit: Seen<Unit>,
@@ -81,7 +86,8 @@ pub struct Facts {
 }
 
 /// A systemd service of the user, as the manager describes it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Unit {
     /// `docker.service`
     pub name: String,
@@ -140,7 +146,8 @@ impl Unit {
 }
 
 /// A unit file or drop-in and what it says.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct UnitFile {
     /// Where it is.
     pub path: PathBuf,
@@ -149,7 +156,8 @@ pub struct UnitFile {
 }
 
 /// What the Engine API answers.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Engine {
     /// `28.5.2`
     pub version: Version,
@@ -168,7 +176,8 @@ pub struct Engine {
 }
 
 /// A network of the Engine's.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct DockerNetwork {
     /// `bridge`, `host`, or what the user chose.
     pub name: String,
@@ -199,9 +208,11 @@ impl Container {
 }
 
 /// RootlessKit's network driver.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
 pub enum NetDriver {
     /// User-mode networking with libslirp.
+    #[default]
     Slirp4netns,
     /// passt's pasta.
     Pasta,
@@ -233,8 +244,21 @@ impl NetDriver {
     }
 }
 
+impl From<String> for NetDriver {
+    fn from(name: String) -> Self {
+        Self::named(&name)
+    }
+}
+
+impl From<NetDriver> for String {
+    fn from(driver: NetDriver) -> Self {
+        driver.name().to_owned()
+    }
+}
+
 /// The running RootlessKit, read from its command line and state directory.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct RootlessKit {
     /// Its own version, from the Engine or from the program.
     pub version: Seen<Version>,
@@ -255,7 +279,8 @@ pub struct RootlessKit {
 }
 
 /// The host outside RootlessKit's namespaces.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct HostFacts {
     /// Its addresses and default routes.
     pub network: Seen<Network>,
@@ -278,7 +303,8 @@ impl HostFacts {
 }
 
 /// Programs that the unit finds with its own PATH.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Tools {
     /// passt's pasta.
     pub pasta: Seen<Tool>,
@@ -291,7 +317,8 @@ pub struct Tools {
 }
 
 /// A program and the version that it prints.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Tool {
     /// The file.
     pub path: PathBuf,
@@ -300,7 +327,8 @@ pub struct Tool {
 }
 
 /// dockerd's configuration file.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct DaemonJson {
     /// Where dockerd looks for it.
     pub path: PathBuf,
@@ -309,7 +337,8 @@ pub struct DaemonJson {
 }
 
 /// The drop-in that this program writes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct OurDropIn {
     /// `…/docker.service.d/zz-rootless6.conf`
     pub path: PathBuf,

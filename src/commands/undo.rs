@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::Scene;
 use crate::apply::journal::{Entry, Journal};
-use crate::apply::{Restored, Site};
+use crate::apply::{Afterwards, Restored, Site};
 use crate::cli::{Global, Undo};
 use crate::error::{Error, Exit, Result};
 use crate::host::{engine, image};
@@ -40,6 +40,11 @@ async fn undo(
     if !arguments.yes {
         ask(&scene, &entry, ui)?;
     }
+    let afterwards = if scene.runs() {
+        Afterwards::Restart
+    } else {
+        Afterwards::Leave
+    };
     let systemd = scene.systemd?;
     if let Ok(docker) = engine::connect(&scene.host.socket) {
         image::remove_images(&docker).await;
@@ -49,7 +54,7 @@ async fn undo(
         systemd: &systemd,
         patience: Duration::from_secs(global.timeout),
     };
-    site.roll_back(&journal, &mut entry, true, steps)
+    site.roll_back(&journal, &mut entry, afterwards, steps)
         .await
         .map(Some)
 }
