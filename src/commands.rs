@@ -1,11 +1,12 @@
 //! One recipe for each command.
 
+use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 
-use crate::error::{Error, Exit, Result};
+use crate::error::{Doing, Error, Exit, Result};
 use crate::facts::Facts;
 use crate::host::Host;
 use crate::host::systemd::Systemd;
@@ -55,10 +56,22 @@ impl Scene {
 fn with_settings(request: Request, host: &Host, file: Option<&Path>) -> Result<Request> {
     let own = host.config.join("rootless6/config.toml");
     match file {
-        Some(file) => Ok(request.or(Request::from_file(file)?)),
-        None if own.exists() => Ok(request.or(Request::from_file(&own)?)),
+        Some(file) => Ok(request.or(read_settings(file)?)),
+        None if own.exists() => Ok(request.or(read_settings(&own)?)),
         None => Ok(request),
     }
+}
+
+fn read_settings(path: &Path) -> Result<Request> {
+    let doing = || format!("read the settings in {}", path.display());
+    let text = fs::read_to_string(path)
+        .doing(doing)
+        .map_err(|error| error.exiting(Exit::Usage))?;
+    Request::from_toml(&text).map_err(|why| {
+        Error::new(Exit::Usage, doing())
+            .caused_by(why)
+            .hint("the keys are the flags of `rootless6 setup --help` without the dashes")
+    })
 }
 
 /// Makes all streams use colour as `--color` says.

@@ -3,7 +3,7 @@
 //! Every source may be missing or unreadable, and those are different answers: [`Seen`] keeps them
 //! apart, so that "could not look" never turns into "no".
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -66,6 +66,8 @@ impl<T> Seen<T> {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Facts {
+    /// The user's home directory.
+    pub home: PathBuf,
     /// The user's unit that runs dockerd.
     pub unit: Seen<Unit>,
     /// What the Engine says of itself.
@@ -83,6 +85,21 @@ pub struct Facts {
     pub daemon_json: DaemonJson,
     /// Our own drop-in.
     pub our_drop_in: OurDropIn,
+}
+
+impl Facts {
+    /// A path with the home directory shortened to `~`, for people.
+    pub fn short(&self, path: &Path) -> String {
+        short(path, &self.home)
+    }
+}
+
+/// A path with the home directory shortened to `~`, for people.
+pub fn short(path: &Path, home: &Path) -> String {
+    match path.strip_prefix(home) {
+        Ok(below) if !home.as_os_str().is_empty() => format!("~/{}", below.display()),
+        _ => path.display().to_string(),
+    }
 }
 
 /// A systemd service of the user, as the manager describes it.
@@ -288,6 +305,8 @@ pub struct HostFacts {
     pub ping_group_range: Seen<(u32, u32)>,
     /// The groups that the user is in, the effective one included.
     pub groups: Vec<u32>,
+    /// `ID` and `ID_LIKE` of os-release(5): `debian`, `ubuntu debian` …
+    pub distribution: Seen<String>,
 }
 
 impl HostFacts {

@@ -40,6 +40,7 @@ pub async fn gather(host: &Host, systemd: Result<&Systemd, String>) -> Facts {
         host_network()
     );
     Facts {
+        home: host.home.clone(),
         rootlesskit: rootlesskit::with_version(running, engine.is(), &tools),
         daemon_json: daemon_json(host, unit.is()),
         our_drop_in: our_drop_in(host),
@@ -47,6 +48,7 @@ pub async fn gather(host: &Host, systemd: Result<&Systemd, String>) -> Facts {
             network,
             ping_group_range: ping_group_range(),
             groups: groups(),
+            distribution: distribution(),
         },
         unit,
         engine,
@@ -119,6 +121,21 @@ fn ping_group_range() -> Seen<(u32, u32)> {
             (Some(Ok(low)), Some(Ok(high))) => Seen::Is((low, high)),
             _ => Seen::Unknown(format!("net.ipv4.ping_group_range is {text:?}")),
         }
+    })
+}
+
+/// `ID` and `ID_LIKE`, unquoted, in one line.
+fn distribution() -> Seen<String> {
+    read("/etc/os-release".as_ref()).map(|text| {
+        let value = |key: &str| {
+            text.lines()
+                .find_map(|line| line.strip_prefix(key)?.strip_prefix('='))
+                .map(|value| value.trim_matches(['"', '\'']))
+                .unwrap_or_default()
+        };
+        format!("{} {}", value("ID"), value("ID_LIKE"))
+            .trim()
+            .to_owned()
     })
 }
 

@@ -2,13 +2,11 @@
 //! into an [`Intent`], and turned back into a command line.
 
 use std::fmt;
-use std::path::Path;
 use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
 use serde::{Deserialize, Deserializer};
 
-use crate::error::{Doing, Error, Exit, Result};
 use crate::plan::subnet::Subnet;
 
 /// RootlessKit rejects more than this.
@@ -147,20 +145,12 @@ pub struct Intent {
 }
 
 impl Request {
-    /// Reads a request from a TOML file, whose keys are the flags' names.
+    /// Reads a request from TOML, whose keys are the flags' names.
     ///
     /// # Errors
-    /// Exit 2 when the file cannot be read or says something that no flag says.
-    pub fn from_file(path: &Path) -> Result<Self> {
-        let doing = || format!("read the settings in {}", path.display());
-        let text = std::fs::read_to_string(path)
-            .doing(doing)
-            .map_err(|error| error.exiting(Exit::Usage))?;
-        toml::from_str(&text).map_err(|error: toml::de::Error| {
-            Error::new(Exit::Usage, doing())
-                .caused_by(error.to_string().trim_end())
-                .hint("the keys are the flags of `rootless6 setup --help` without the dashes")
-        })
+    /// When it says something that no flag says: the parser's own words, with the line.
+    pub fn from_toml(text: &str) -> Result<Self, String> {
+        toml::from_str(text).map_err(|error| error.to_string().trim_end().to_owned())
     }
 
     /// Fills this request's holes from another: flags first, then the file.
@@ -231,7 +221,7 @@ fn value_name<T: ValueEnum>(choice: T) -> String {
 impl FromStr for Mtu {
     type Err = String;
 
-    fn from_str(text: &str) -> std::result::Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, String> {
         if text == "keep" {
             return Ok(Self::Keep);
         }
@@ -256,7 +246,7 @@ impl fmt::Display for Mtu {
 impl FromStr for SubnetChoice {
     type Err = String;
 
-    fn from_str(text: &str) -> std::result::Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, String> {
         match text {
             "auto" => Ok(Self::Auto),
             "none" => Ok(Self::None),
@@ -276,7 +266,7 @@ impl fmt::Display for SubnetChoice {
 }
 
 impl<'de> Deserialize<'de> for Mtu {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]
         #[serde(untagged)]
         enum Written {
@@ -292,7 +282,7 @@ impl<'de> Deserialize<'de> for Mtu {
 }
 
 impl<'de> Deserialize<'de> for SubnetChoice {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         String::deserialize(deserializer)?
             .parse()
             .map_err(serde::de::Error::custom)

@@ -28,7 +28,11 @@ fn every_system_on_record_gets_its_findings_and_its_plan() {
 
 #[test]
 fn a_plan_carried_out_leaves_nothing_to_do() {
-    for name in ["debian-13-fresh", "debian-14-fresh", "engine-27-with-rootlesskit-2.3"] {
+    for name in [
+        "debian-13-fresh",
+        "debian-14-fresh",
+        "engine-27-with-rootlesskit-2.3",
+    ] {
         let mut facts = facts(format!("tests/facts/{name}.json").as_ref());
         for change in planned(&facts).unwrap().files {
             let text = rootless6::facts::Seen::Is(change.after);
@@ -79,7 +83,11 @@ fn judged(facts: &Facts) -> String {
 }
 
 fn show(text: &mut String, finding: &Finding) {
-    let _ = writeln!(text, "{:?} {}: {}", finding.severity, finding.code, finding.title);
+    let _ = writeln!(
+        text,
+        "{:?} {}: {}",
+        finding.severity, finding.code, finding.title
+    );
     for seen in &finding.evidence {
         let _ = writeln!(text, "    {seen}");
     }
@@ -91,7 +99,11 @@ fn shown(plan: &Plan) -> String {
         let before = change.before.clone().unwrap_or_default();
         let diff = TextDiff::from_lines(before.as_str(), change.after.as_str());
         let path = change.path.display();
-        let _ = writeln!(text, "{path}\n{}", diff.unified_diff().to_string().trim_end());
+        let _ = writeln!(
+            text,
+            "{path}\n{}",
+            diff.unified_diff().to_string().trim_end()
+        );
     }
     for note in &plan.notes {
         let _ = writeln!(text, "note: {note}");

@@ -105,7 +105,7 @@ async fn setup(
         Some(open_journal(&scene.host)?)
     };
     if asks {
-        ui.say(&human::scene(&scene.host, &scene.facts));
+        ui.say(&human::scene(&scene.facts));
         wizard::fill(&mut Terminal, &mut request, offers_new_networks(&scene))?;
     }
     let plan = plan::plan(&scene.facts, &request.resolve(), &given()?)?;
@@ -119,7 +119,7 @@ async fn setup(
     } else {
         Vec::new()
     };
-    let preview = human::preview(&scene.host, &plan, &stopping, restarts);
+    let preview = human::preview(&scene.facts, &plan, &stopping, restarts);
     let Some(journal) = journal else {
         record.text = preview;
         record.planned = planned(&scene.host, &plan, restarts);

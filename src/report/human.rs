@@ -7,7 +7,6 @@ use similar::TextDiff;
 use crate::apply::Restored;
 use crate::diagnose::{Cure, Finding, Severity};
 use crate::facts::{Container, Facts, Network, Seen};
-use crate::host::Host;
 use crate::hostile::plain;
 use crate::plan::{self, FileChange, Plan};
 use crate::request::Request;
@@ -18,8 +17,8 @@ use crate::verify::{Check, Outcome, Verification};
 const CONTEXT: usize = 2;
 
 /// `status`: one screen.
-pub fn status(host: &Host, facts: &Facts, findings: &[Finding]) -> String {
-    let mut text = scene(host, facts);
+pub fn status(facts: &Facts, findings: &[Finding]) -> String {
+    let mut text = scene(facts);
     let _ = writeln!(text);
     if findings.is_empty() {
         let _ = writeln!(
@@ -57,14 +56,14 @@ pub fn status(host: &Host, facts: &Facts, findings: &[Finding]) -> String {
 }
 
 /// What runs here, in a few lines.
-pub fn scene(host: &Host, facts: &Facts) -> String {
+pub fn scene(facts: &Facts) -> String {
     let mut text = String::new();
     let mut line = |name: &str, value: String| {
         let _ = writeln!(text, "{STRONG}{name:<12}{STRONG:#} {}", plain(&value));
     };
-    line("unit", unit(host, facts));
+    line("unit", unit(facts));
     for drop_in in facts.unit.is().into_iter().flat_map(|unit| &unit.drop_ins) {
-        line("  drop-in", host.short(drop_in));
+        line("  drop-in", facts.short(drop_in));
     }
     line("engine", engine(facts));
     line("rootlesskit", rootlesskit(facts));
@@ -104,22 +103,18 @@ fn seen<T>(seen: &Seen<T>, absent: &str, show: impl Fn(&T) -> String) -> String 
     }
 }
 
-fn unit(host: &Host, facts: &Facts) -> String {
-    seen(
-        &facts.unit,
-        &format!("{} does not exist", host.unit),
-        |unit| {
-            let fragment = unit
-                .fragment
-                .as_ref()
-                .map(|path| host.short(path))
-                .unwrap_or_default();
-            format!(
-                "{} {} ({})  {fragment}",
-                unit.name, unit.active_state, unit.sub_state
-            )
-        },
-    )
+fn unit(facts: &Facts) -> String {
+    seen(&facts.unit, "there is none that runs dockerd", |unit| {
+        let fragment = unit
+            .fragment
+            .as_ref()
+            .map(|path| facts.short(path))
+            .unwrap_or_default();
+        format!(
+            "{} {} ({})  {fragment}",
+            unit.name, unit.active_state, unit.sub_state
+        )
+    })
 }
 
 fn engine(facts: &Facts) -> String {
@@ -178,7 +173,7 @@ fn network(network: &Network) -> String {
 }
 
 /// The plan before the yes: files with their differences, then what the restart does.
-pub fn preview(host: &Host, plan: &Plan, stopping: &[Container], restarts: bool) -> String {
+pub fn preview(facts: &Facts, plan: &Plan, stopping: &[Container], restarts: bool) -> String {
     let mut text = String::new();
     for change in &plan.files {
         let new = if change.before.is_none() {
@@ -186,19 +181,20 @@ pub fn preview(host: &Host, plan: &Plan, stopping: &[Container], restarts: bool)
         } else {
             ""
         };
-        let _ = writeln!(text, "{STRONG}{}{STRONG:#}{new}", host.short(&change.path));
+        let _ = writeln!(text, "{STRONG}{}{STRONG:#}{new}", facts.short(&change.path));
         text.push_str(&difference(change));
         text.push('\n');
     }
     for note in &plan.notes {
         let _ = writeln!(text, "note: {note}");
     }
+    let unit = facts.unit.is().map_or("dockerd", |unit| unit.name.as_str());
     if !restarts {
-        let _ = writeln!(text, "{} is not restarted.", host.unit);
+        let _ = writeln!(text, "{unit} is not restarted.");
         return text;
     }
     let why = plan.restart.as_deref().unwrap_or_default();
-    let _ = writeln!(text, "{} is restarted: {why}.", host.unit);
+    let _ = writeln!(text, "{unit} is restarted: {why}.");
     text.push_str(&blast_radius(stopping));
     text
 }
