@@ -87,7 +87,9 @@ pub fn choose_colour(choice: clap::ColorChoice) {
 /// Reports what clap has to say of the command line: help and version are answers, the rest is
 /// usage.
 pub fn usage_error(error: &clap::Error) -> ExitCode {
-    let json = std::env::args().any(|argument| argument == "--json");
+    let asked = |value: String| !matches!(value.as_str(), "" | "0" | "false" | "no" | "off");
+    let json = std::env::args().any(|argument| argument == "--json")
+        || std::env::var("ROOTLESS6_JSON").is_ok_and(asked);
     let answer = matches!(
         error.kind(),
         ErrorKind::DisplayHelp

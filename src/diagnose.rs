@@ -143,6 +143,7 @@ type Rule = fn(&Facts) -> Option<Finding>;
 /// In the order in which a packet meets the causes: what stands first explains what follows.
 const RULES: &[Rule] = &[
     engine::not_rootless,
+    unit::no_user_bus,
     unit::missing,
     unit::start_limit,
     unit::not_running,

@@ -158,6 +158,7 @@ async fn import(docker: &Docker, packed: &Packed) -> Result<String> {
         return Ok(image);
     }
     let doing = || "import the probe image";
+    tracing::info!("{} as {image}", doing());
     let mut options = CreateImageOptionsBuilder::new()
         .from_src("-")
         .repo(REPOSITORY)

@@ -63,6 +63,7 @@ fn split_at_nul(bytes: &[u8]) -> impl Iterator<Item = String> {
 /// When it cannot be run or does not end in time.
 pub async fn version_of(program: &Path) -> Result<String> {
     let doing = || format!("run {} --version", program.display());
+    tracing::info!("{}", doing());
     let run = async {
         let output = asking_version(program).output().await?;
         if output.stdout.is_empty() {
