@@ -17,7 +17,7 @@ use crate::vantage::{Answer, Request, Task};
 mod rootlesskit;
 mod tools;
 
-pub use rootlesskit::join;
+pub use rootlesskit::{join, running};
 
 /// Our drop-in sorts after `override.conf` and whatever else is in common use.
 pub const DROP_IN: &str = "zz-rootless6.conf";
@@ -32,7 +32,8 @@ pub async fn gather(host: &Host, systemd: Result<&Systemd, String>) -> Facts {
         .is()
         .and_then(|unit| unit.variable("PATH"))
         .map_or_else(|| host.path.clone(), Into::into);
-    let running = rootlesskit::running(unit.is(), engine.is(), host);
+    let main_pid = unit.is().map_or(0, |unit| unit.main_pid);
+    let running = rootlesskit::running(main_pid, engine.is(), host);
     let dockerd_too = engine.is().is_none();
     let (tap, tools, network) = tokio::join!(
         tap(&running),
