@@ -19,11 +19,23 @@ const DEFAULT_MTU: u32 = 65520;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Args, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Request {
-    /// RootlessKit's network driver
-    #[arg(long, value_enum, env = "ROOTLESS6_NET", hide_env = true)]
+    /// RootlessKit's network driver [default: pasta]
+    #[arg(
+        long,
+        value_enum,
+        value_name = "DRIVER",
+        env = "ROOTLESS6_NET",
+        hide_env = true
+    )]
     pub net: Option<Net>,
-    /// RootlessKit's port driver
-    #[arg(long, value_enum, env = "ROOTLESS6_PORT_DRIVER", hide_env = true)]
+    /// RootlessKit's port driver [default: implicit]
+    #[arg(
+        long,
+        value_enum,
+        value_name = "DRIVER",
+        env = "ROOTLESS6_PORT_DRIVER",
+        hide_env = true
+    )]
     pub port_driver: Option<PortDriver>,
     /// MTU of RootlessKit's tap interface, or keep [default: 65520]
     #[arg(long, value_name = "N|keep", env = "ROOTLESS6_MTU", hide_env = true)]
@@ -46,11 +58,23 @@ pub struct Request {
         hide_env = true
     )]
     pub subnet: Option<SubnetChoice>,
-    /// Whether networks made from now on have IPv6 without being asked
-    #[arg(long, value_enum, env = "ROOTLESS6_NEW_NETWORKS", hide_env = true)]
+    /// Whether networks made from now on have IPv6 without being asked [default: ipv6]
+    #[arg(
+        long,
+        value_enum,
+        value_name = "WHICH",
+        env = "ROOTLESS6_NEW_NETWORKS",
+        hide_env = true
+    )]
     pub new_networks: Option<NewNetworks>,
-    /// Whether each start of dockerd gives tap0 an address and a route
-    #[arg(long, value_enum, env = "ROOTLESS6_UPLINK", hide_env = true)]
+    /// Whether each start of dockerd gives tap0 an address and a route [default: auto]
+    #[arg(
+        long,
+        value_enum,
+        value_name = "WHEN",
+        env = "ROOTLESS6_UPLINK",
+        hide_env = true
+    )]
     pub uplink: Option<Uplink>,
     /// Address or name that verification tries to reach; may be given several times
     #[arg(
