@@ -144,6 +144,7 @@ async fn setup(
         targets: proves.then_some(&targets[..]),
     };
     work.carry_out(&journal, steps, record).await?;
+    ui.say("");
     record.text = human::set_up(record.verification.as_ref(), record.equivalent.as_deref());
     Ok(())
 }

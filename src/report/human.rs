@@ -393,21 +393,23 @@ pub fn nothing_to_do(verified: Option<&Verification>) -> String {
     text
 }
 
-/// `undo`
-pub fn restored(restored: &Restored) -> String {
+/// `undo`; `earlier` says whether an earlier setup still stands.
+pub fn restored(facts: &Facts, restored: &Restored, earlier: bool) -> String {
     let mut text = String::new();
     if restored.restored.is_empty() && restored.skipped.is_empty() {
         text.push_str("There is nothing to undo.\n");
     }
     for path in &restored.restored {
-        let _ = writeln!(text, "{} put back  {}", sign(Sign::Good), path.display());
+        let _ = writeln!(text, "{} put back  {}", sign(Sign::Good), facts.short(path));
     }
     for (path, why) in &restored.skipped {
+        let path = facts.short(path);
+        let _ = writeln!(text, "{} left alone  {path}: {why}", sign(Sign::Weak));
+    }
+    if earlier {
         let _ = writeln!(
             text,
-            "{} left alone  {}: {why}",
-            sign(Sign::Weak),
-            path.display()
+            "An earlier setup still stands; `rootless6 undo` takes that back too."
         );
     }
     text
