@@ -151,7 +151,7 @@ impl Site<'_> {
         }
     }
 
-    /// Puts everything back that an entry recorded, and brings dockerd back to what it was doing.
+    /// Puts everything back that an entry recorded, then does with dockerd what is asked.
     ///
     /// # Errors
     /// Exit 4 when the old state does not stand again; the hints say what to type.
@@ -159,28 +159,26 @@ impl Site<'_> {
         &self,
         journal: &Journal,
         entry: &mut Entry,
-        restart: bool,
+        afterwards: Afterwards,
         progress: &mut dyn Progress,
     ) -> Result<Restored> {
         progress.begin("put the old files back");
         let restored = entry.restore(journal).map_err(|error| self.stuck(error))?;
         progress.done();
+        progress.begin(match afterwards {
+            Afterwards::Leave => "make systemd read its files again",
+            Afterwards::Restart => "restart dockerd with the old settings",
+            Afterwards::Stop => "stop dockerd, which was not running before",
+        });
         let settle = async {
             self.systemd.reload().await?;
-            match (restart, entry.was_active) {
-                (false, _) => Ok(()),
-                (true, true) => self.restart().await,
-                (true, false) => {
-                    let deadline = Instant::now() + self.patience;
-                    self.systemd.stop(&self.host.unit, deadline).await
-                }
+            let deadline = Instant::now() + self.patience;
+            match afterwards {
+                Afterwards::Leave => Ok(()),
+                Afterwards::Restart => self.restart().await,
+                Afterwards::Stop => self.systemd.stop(&self.host.unit, deadline).await,
             }
         };
-        progress.begin(if entry.was_active {
-            "restart dockerd with the old settings"
-        } else {
-            "make systemd read its files again"
-        });
         settle.await.map_err(|error| self.stuck(error))?;
         progress.done();
         Ok(restored)
@@ -199,6 +197,17 @@ impl Site<'_> {
         stuck.hints.extend(hints);
         stuck
     }
+}
+
+/// What becomes of dockerd once the old files are back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Afterwards {
+    /// It goes on as it is: it was never restarted, or it does not run.
+    Leave,
+    /// It is restarted.
+    Restart,
+    /// It is stopped.
+    Stop,
 }
 
 /// What an undo did.

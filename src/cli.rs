@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap::builder::BoolishValueParser;
 use clap::{ArgAction, Args, ColorChoice, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
@@ -42,10 +43,10 @@ Exit status:
 #[command(next_help_heading = "Global options")]
 pub struct Global {
     /// Print one JSON document, also on failure
-    #[arg(long, global = true, env = "ROOTLESS6_JSON", hide_env = true)]
+    #[arg(long, global = true, env = "ROOTLESS6_JSON", hide_env = true, value_parser = BoolishValueParser::new())]
     pub json: bool,
     /// Print only results and errors
-    #[arg(short, long, global = true, env = "ROOTLESS6_QUIET", hide_env = true)]
+    #[arg(short, long, global = true, env = "ROOTLESS6_QUIET", hide_env = true, value_parser = BoolishValueParser::new())]
     pub quiet: bool,
     /// Tell what is going on behind the scenes; twice for more
     #[arg(short, long, global = true, action = ArgAction::Count, env = "ROOTLESS6_VERBOSE", hide_env = true)]
@@ -104,7 +105,7 @@ pub enum Command {
 #[derive(Debug, Clone, Args)]
 pub struct Setup {
     /// Ask nothing
-    #[arg(short, long, env = "ROOTLESS6_YES", hide_env = true)]
+    #[arg(short, long, env = "ROOTLESS6_YES", hide_env = true, value_parser = BoolishValueParser::new())]
     pub yes: bool,
     /// Accept a consequence that would be asked about; may be given several times
     #[arg(
@@ -120,16 +121,16 @@ pub struct Setup {
     #[arg(long, value_name = "FILE", env = "ROOTLESS6_CONFIG", hide_env = true)]
     pub config: Option<PathBuf>,
     /// Show what would be done and change nothing
-    #[arg(long, env = "ROOTLESS6_DRY_RUN", hide_env = true)]
+    #[arg(long, env = "ROOTLESS6_DRY_RUN", hide_env = true, value_parser = BoolishValueParser::new())]
     pub dry_run: bool,
     /// Write the files but leave dockerd running as it is
-    #[arg(long, env = "ROOTLESS6_NO_RESTART", hide_env = true)]
+    #[arg(long, env = "ROOTLESS6_NO_RESTART", hide_env = true, value_parser = BoolishValueParser::new())]
     pub no_restart: bool,
     /// Do not probe afterwards
-    #[arg(long, env = "ROOTLESS6_NO_VERIFY", hide_env = true)]
+    #[arg(long, env = "ROOTLESS6_NO_VERIFY", hide_env = true, value_parser = BoolishValueParser::new())]
     pub no_verify: bool,
     /// Keep the change even if IPv6 does not work afterwards
-    #[arg(long, env = "ROOTLESS6_KEEP", hide_env = true)]
+    #[arg(long, env = "ROOTLESS6_KEEP", hide_env = true, value_parser = BoolishValueParser::new())]
     pub keep: bool,
     /// What is wanted.
     #[command(flatten)]
@@ -191,6 +192,6 @@ pub enum From {
 #[derive(Debug, Clone, Args)]
 pub struct Undo {
     /// Ask nothing
-    #[arg(short, long, env = "ROOTLESS6_YES", hide_env = true)]
+    #[arg(short, long, env = "ROOTLESS6_YES", hide_env = true, value_parser = BoolishValueParser::new())]
     pub yes: bool,
 }

@@ -1,11 +1,12 @@
 //! One recipe for each command.
 
+use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 
-use crate::error::{Error, Exit, Result};
+use crate::error::{Doing, Error, Exit, Result};
 use crate::facts::Facts;
 use crate::host::Host;
 use crate::host::systemd::Systemd;
@@ -30,6 +31,14 @@ struct Scene {
 }
 
 impl Scene {
+    /// Whether dockerd runs, or tries to.
+    fn runs(&self) -> bool {
+        self.facts
+            .unit
+            .is()
+            .is_some_and(|unit| !matches!(unit.active_state.as_str(), "inactive" | "failed"))
+    }
+
     async fn look(unit: &str) -> Result<Self> {
         let host = Host::from_environment(unit)?;
         let systemd = Systemd::connect(&host.bus).await;
@@ -47,10 +56,22 @@ impl Scene {
 fn with_settings(request: Request, host: &Host, file: Option<&Path>) -> Result<Request> {
     let own = host.config.join("rootless6/config.toml");
     match file {
-        Some(file) => Ok(request.or(Request::from_file(file)?)),
-        None if own.exists() => Ok(request.or(Request::from_file(&own)?)),
+        Some(file) => Ok(request.or(read_settings(file)?)),
+        None if own.exists() => Ok(request.or(read_settings(&own)?)),
         None => Ok(request),
     }
+}
+
+fn read_settings(path: &Path) -> Result<Request> {
+    let doing = || format!("read the settings in {}", path.display());
+    let text = fs::read_to_string(path)
+        .doing(doing)
+        .map_err(|error| error.exiting(Exit::Usage))?;
+    Request::from_toml(&text).map_err(|why| {
+        Error::new(Exit::Usage, doing())
+            .caused_by(why)
+            .hint("the keys are the flags of `rootless6 setup --help` without the dashes")
+    })
 }
 
 /// Makes all streams use colour as `--color` says.
@@ -66,7 +87,9 @@ pub fn choose_colour(choice: clap::ColorChoice) {
 /// Reports what clap has to say of the command line: help and version are answers, the rest is
 /// usage.
 pub fn usage_error(error: &clap::Error) -> ExitCode {
-    let json = std::env::args().any(|argument| argument == "--json");
+    let asked = |value: String| !matches!(value.as_str(), "" | "0" | "false" | "no" | "off");
+    let json = std::env::args().any(|argument| argument == "--json")
+        || std::env::var("ROOTLESS6_JSON").is_ok_and(asked);
     let answer = matches!(
         error.kind(),
         ErrorKind::DisplayHelp

@@ -142,11 +142,12 @@ type Rule = fn(&Facts) -> Option<Finding>;
 
 /// In the order in which a packet meets the causes: what stands first explains what follows.
 const RULES: &[Rule] = &[
+    engine::not_rootless,
+    unit::no_user_bus,
     unit::missing,
     unit::start_limit,
     unit::not_running,
     unit::needs_reload,
-    engine::not_rootless,
     host::no_ipv6_route,
     host::ping_group_range,
     rootlesskit::without_pasta,

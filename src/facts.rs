@@ -3,7 +3,9 @@
 //! Every source may be missing or unreadable, and those are different answers: [`Seen`] keeps them
 //! apart, so that "could not look" never turns into "no".
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
 
 mod network;
 mod version;
@@ -12,11 +14,13 @@ pub use network::{Address, Network, Route, RouteKind, RouteTo};
 pub use version::Version;
 
 /// The outcome of one look.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Seen<T> {
     /// Looked, and this is it.
     Is(T),
     /// Looked, and there is none.
+    #[default]
     Absent,
     /// Could not look, and why.
     Unknown(String),
@@ -59,16 +63,20 @@ impl<T> Seen<T> {
 }
 
 /// Everything that was looked at, in one value.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Facts {
+    /// The user's home directory.
+    pub home: PathBuf,
     /// The user's unit that runs dockerd.
     pub unit: Seen<Unit>,
     /// What the Engine says of itself.
     pub engine: Seen<Engine>,
     /// The RootlessKit that runs now.
     pub rootlesskit: Seen<RootlessKit>,
-    /// The network inside RootlessKit's namespace.
-    pub netns: Seen<Network>,
+    /// The tap interface's network inside RootlessKit's namespace; docker0 and the like are not
+    /// part of it.
+    pub tap: Seen<Network>,
     /// The host's own network and kernel settings.
     pub host: HostFacts,
     /// The programs that the unit would find.
@@ -79,8 +87,24 @@ pub struct Facts {
     pub our_drop_in: OurDropIn,
 }
 
+impl Facts {
+    /// A path with the home directory shortened to `~`, for people.
+    pub fn short(&self, path: &Path) -> String {
+        short(path, &self.home)
+    }
+}
+
+/// A path with the home directory shortened to `~`, for people.
+pub fn short(path: &Path, home: &Path) -> String {
+    match path.strip_prefix(home) {
+        Ok(below) if !home.as_os_str().is_empty() => format!("~/{}", below.display()),
+        _ => path.display().to_string(),
+    }
+}
+
 /// A systemd service of the user, as the manager describes it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Unit {
     /// `docker.service`
     pub name: String,
@@ -139,7 +163,8 @@ impl Unit {
 }
 
 /// A unit file or drop-in and what it says.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct UnitFile {
     /// Where it is.
     pub path: PathBuf,
@@ -148,7 +173,8 @@ pub struct UnitFile {
 }
 
 /// What the Engine API answers.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Engine {
     /// `28.5.2`
     pub version: Version,
@@ -167,7 +193,8 @@ pub struct Engine {
 }
 
 /// A network of the Engine's.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct DockerNetwork {
     /// `bridge`, `host`, or what the user chose.
     pub name: String,
@@ -198,9 +225,11 @@ impl Container {
 }
 
 /// RootlessKit's network driver.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
 pub enum NetDriver {
     /// User-mode networking with libslirp.
+    #[default]
     Slirp4netns,
     /// passt's pasta.
     Pasta,
@@ -232,8 +261,21 @@ impl NetDriver {
     }
 }
 
+impl From<String> for NetDriver {
+    fn from(name: String) -> Self {
+        Self::named(&name)
+    }
+}
+
+impl From<NetDriver> for String {
+    fn from(driver: NetDriver) -> Self {
+        driver.name().to_owned()
+    }
+}
+
 /// The running RootlessKit, read from its command line and state directory.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct RootlessKit {
     /// Its own version, from the Engine or from the program.
     pub version: Seen<Version>,
@@ -254,7 +296,8 @@ pub struct RootlessKit {
 }
 
 /// The host outside RootlessKit's namespaces.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct HostFacts {
     /// Its addresses and default routes.
     pub network: Seen<Network>,
@@ -262,6 +305,8 @@ pub struct HostFacts {
     pub ping_group_range: Seen<(u32, u32)>,
     /// The groups that the user is in, the effective one included.
     pub groups: Vec<u32>,
+    /// `ID` and `ID_LIKE` of os-release(5): `debian`, `ubuntu debian` …
+    pub distribution: Seen<String>,
 }
 
 impl HostFacts {
@@ -277,7 +322,8 @@ impl HostFacts {
 }
 
 /// Programs that the unit finds with its own PATH.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Tools {
     /// passt's pasta.
     pub pasta: Seen<Tool>,
@@ -290,7 +336,8 @@ pub struct Tools {
 }
 
 /// A program and the version that it prints.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Tool {
     /// The file.
     pub path: PathBuf,
@@ -299,7 +346,8 @@ pub struct Tool {
 }
 
 /// dockerd's configuration file.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct DaemonJson {
     /// Where dockerd looks for it.
     pub path: PathBuf,
@@ -308,7 +356,8 @@ pub struct DaemonJson {
 }
 
 /// The drop-in that this program writes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct OurDropIn {
     /// `…/docker.service.d/zz-rootless6.conf`
     pub path: PathBuf,

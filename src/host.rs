@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use nix::unistd::{Uid, User};
 
 use crate::error::{Error, Exit, Result};
+use crate::facts::short;
 
 pub mod engine;
 pub mod image;
@@ -86,10 +87,7 @@ impl Host {
 
     /// A path with the home directory shortened to `~`, for people.
     pub fn short(&self, path: &Path) -> String {
-        match path.strip_prefix(&self.home) {
-            Ok(below) => format!("~/{}", below.display()),
-            Err(_) => path.display().to_string(),
-        }
+        short(path, &self.home)
     }
 }
 

@@ -11,12 +11,13 @@ use crate::facts::{
 use crate::host::netlink::Netlink;
 use crate::host::systemd::Systemd;
 use crate::host::{Host, engine, netns};
+use crate::uplink::TAP;
 use crate::vantage::{Answer, Request, Task};
 
 mod rootlesskit;
 mod tools;
 
-pub use rootlesskit::join;
+pub use rootlesskit::{join, running};
 
 /// Our drop-in sorts after `override.conf` and whatever else is in common use.
 pub const DROP_IN: &str = "zz-rootless6.conf";
@@ -31,14 +32,16 @@ pub async fn gather(host: &Host, systemd: Result<&Systemd, String>) -> Facts {
         .is()
         .and_then(|unit| unit.variable("PATH"))
         .map_or_else(|| host.path.clone(), Into::into);
-    let running = rootlesskit::running(unit.is(), engine.is(), host);
+    let main_pid = unit.is().map_or(0, |unit| unit.main_pid);
+    let running = rootlesskit::running(main_pid, engine.is(), host);
     let dockerd_too = engine.is().is_none();
-    let (netns, tools, network) = tokio::join!(
-        netns(&running),
+    let (tap, tools, network) = tokio::join!(
+        tap(&running),
         tools::gather(&path, dockerd_too),
         host_network()
     );
     Facts {
+        home: host.home.clone(),
         rootlesskit: rootlesskit::with_version(running, engine.is(), &tools),
         daemon_json: daemon_json(host, unit.is()),
         our_drop_in: our_drop_in(host),
@@ -46,10 +49,11 @@ pub async fn gather(host: &Host, systemd: Result<&Systemd, String>) -> Facts {
             network,
             ping_group_range: ping_group_range(),
             groups: groups(),
+            distribution: distribution(),
         },
         unit,
         engine,
-        netns,
+        tap,
         tools,
     }
 }
@@ -84,7 +88,7 @@ pub fn with_files(mut unit: Unit) -> Unit {
     unit
 }
 
-async fn netns(rootlesskit: &Seen<RootlessKit>) -> Seen<Network> {
+async fn tap(rootlesskit: &Seen<RootlessKit>) -> Seen<Network> {
     let kit = match rootlesskit {
         Seen::Is(kit) => kit,
         Seen::Absent => return Seen::Absent,
@@ -95,7 +99,7 @@ async fn netns(rootlesskit: &Seen<RootlessKit>) -> Seen<Network> {
         task: Task::Look,
     };
     match netns::ask(&request, LOOK).await {
-        Ok(Answer::Network(network)) => Seen::Is(network),
+        Ok(Answer::Network(network)) => Seen::Is(network.of(TAP)),
         Ok(_) => Seen::Unknown("the vantage point answered something else".to_owned()),
         Err(error) => Seen::Unknown(error.to_string()),
     }
@@ -118,6 +122,21 @@ fn ping_group_range() -> Seen<(u32, u32)> {
             (Some(Ok(low)), Some(Ok(high))) => Seen::Is((low, high)),
             _ => Seen::Unknown(format!("net.ipv4.ping_group_range is {text:?}")),
         }
+    })
+}
+
+/// `ID` and `ID_LIKE`, unquoted, in one line.
+fn distribution() -> Seen<String> {
+    read("/etc/os-release".as_ref()).map(|text| {
+        let value = |key: &str| {
+            text.lines()
+                .find_map(|line| line.strip_prefix(key)?.strip_prefix('='))
+                .map(|value| value.trim_matches(['"', '\'']))
+                .unwrap_or_default()
+        };
+        format!("{} {}", value("ID"), value("ID_LIKE"))
+            .trim()
+            .to_owned()
     })
 }
 

@@ -232,9 +232,9 @@ fn restart(
 
 /// Findings that no plan gets around, and who can: see [`Exit`].
 const OBSTACLES: &[(Code, Exit)] = &[
-    (Code::UnitMissing, Exit::Elsewhere),
     (Code::DockerDesktop, Exit::Elsewhere),
     (Code::EngineNotRootless, Exit::Elsewhere),
+    (Code::UnitMissing, Exit::Elsewhere),
     (Code::HostNoIpv6Route, Exit::Elsewhere),
     (Code::RootlesskitWithoutPasta, Exit::NotApplied),
     (Code::PastaMissing, Exit::Blocked),

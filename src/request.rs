@@ -2,13 +2,11 @@
 //! into an [`Intent`], and turned back into a command line.
 
 use std::fmt;
-use std::path::Path;
 use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
 use serde::{Deserialize, Deserializer};
 
-use crate::error::{Doing, Error, Exit, Result};
 use crate::plan::subnet::Subnet;
 
 /// RootlessKit rejects more than this.
@@ -21,11 +19,23 @@ const DEFAULT_MTU: u32 = 65520;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Args, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Request {
-    /// RootlessKit's network driver
-    #[arg(long, value_enum, env = "ROOTLESS6_NET", hide_env = true)]
+    /// RootlessKit's network driver [default: pasta]
+    #[arg(
+        long,
+        value_enum,
+        value_name = "DRIVER",
+        env = "ROOTLESS6_NET",
+        hide_env = true
+    )]
     pub net: Option<Net>,
-    /// RootlessKit's port driver
-    #[arg(long, value_enum, env = "ROOTLESS6_PORT_DRIVER", hide_env = true)]
+    /// RootlessKit's port driver [default: implicit]
+    #[arg(
+        long,
+        value_enum,
+        value_name = "DRIVER",
+        env = "ROOTLESS6_PORT_DRIVER",
+        hide_env = true
+    )]
     pub port_driver: Option<PortDriver>,
     /// MTU of RootlessKit's tap interface, or keep [default: 65520]
     #[arg(long, value_name = "N|keep", env = "ROOTLESS6_MTU", hide_env = true)]
@@ -48,11 +58,23 @@ pub struct Request {
         hide_env = true
     )]
     pub subnet: Option<SubnetChoice>,
-    /// Whether networks made from now on have IPv6 without being asked
-    #[arg(long, value_enum, env = "ROOTLESS6_NEW_NETWORKS", hide_env = true)]
+    /// Whether networks made from now on have IPv6 without being asked [default: ipv6]
+    #[arg(
+        long,
+        value_enum,
+        value_name = "WHICH",
+        env = "ROOTLESS6_NEW_NETWORKS",
+        hide_env = true
+    )]
     pub new_networks: Option<NewNetworks>,
-    /// Whether each start of dockerd gives tap0 an address and a route
-    #[arg(long, value_enum, env = "ROOTLESS6_UPLINK", hide_env = true)]
+    /// Whether each start of dockerd gives tap0 an address and a route [default: auto]
+    #[arg(
+        long,
+        value_enum,
+        value_name = "WHEN",
+        env = "ROOTLESS6_UPLINK",
+        hide_env = true
+    )]
     pub uplink: Option<Uplink>,
     /// Address or name that verification tries to reach; may be given several times
     #[arg(
@@ -147,20 +169,12 @@ pub struct Intent {
 }
 
 impl Request {
-    /// Reads a request from a TOML file, whose keys are the flags' names.
+    /// Reads a request from TOML, whose keys are the flags' names.
     ///
     /// # Errors
-    /// Exit 2 when the file cannot be read or says something that no flag says.
-    pub fn from_file(path: &Path) -> Result<Self> {
-        let doing = || format!("read the settings in {}", path.display());
-        let text = std::fs::read_to_string(path)
-            .doing(doing)
-            .map_err(|error| error.exiting(Exit::Usage))?;
-        toml::from_str(&text).map_err(|error: toml::de::Error| {
-            Error::new(Exit::Usage, doing())
-                .caused_by(error.to_string().trim_end())
-                .hint("the keys are the flags of `rootless6 setup --help` without the dashes")
-        })
+    /// When it says something that no flag says: the parser's own words, with the line.
+    pub fn from_toml(text: &str) -> Result<Self, String> {
+        toml::from_str(text).map_err(|error| error.to_string().trim_end().to_owned())
     }
 
     /// Fills this request's holes from another: flags first, then the file.
@@ -231,7 +245,7 @@ fn value_name<T: ValueEnum>(choice: T) -> String {
 impl FromStr for Mtu {
     type Err = String;
 
-    fn from_str(text: &str) -> std::result::Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, String> {
         if text == "keep" {
             return Ok(Self::Keep);
         }
@@ -256,7 +270,7 @@ impl fmt::Display for Mtu {
 impl FromStr for SubnetChoice {
     type Err = String;
 
-    fn from_str(text: &str) -> std::result::Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, String> {
         match text {
             "auto" => Ok(Self::Auto),
             "none" => Ok(Self::None),
@@ -276,7 +290,7 @@ impl fmt::Display for SubnetChoice {
 }
 
 impl<'de> Deserialize<'de> for Mtu {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]
         #[serde(untagged)]
         enum Written {
@@ -292,7 +306,7 @@ impl<'de> Deserialize<'de> for Mtu {
 }
 
 impl<'de> Deserialize<'de> for SubnetChoice {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         String::deserialize(deserializer)?
             .parse()
             .map_err(serde::de::Error::custom)

@@ -69,15 +69,7 @@ impl Ui {
         for cause in &error.causes {
             let _ = writeln!(err, "  caused by: {cause}");
         }
-        if !error.needs_root.is_empty() {
-            let _ = writeln!(err, "as root:");
-        }
-        for line in &error.needs_root {
-            let _ = writeln!(err, "    {line}");
-        }
-        for hint in &error.hints {
-            let _ = writeln!(err, "{STRONG}hint{STRONG:#}: {hint}");
-        }
+        let _ = write!(err, "{}", advice(error));
     }
 
     /// Shows steps as they go: a spinner on a terminal, a line for each elsewhere.
@@ -90,6 +82,21 @@ impl Ui {
             taken: Vec::new(),
         }
     }
+}
+
+/// What to do about an error: the block for root, then the hints.
+pub fn advice(error: &Error) -> String {
+    let mut text = String::new();
+    if !error.needs_root.is_empty() {
+        text.push_str("as root:\n");
+    }
+    for line in &error.needs_root {
+        text.push_str(&format!("    {line}\n"));
+    }
+    for hint in &error.hints {
+        text.push_str(&format!("{STRONG}hint{STRONG:#}: {hint}\n"));
+    }
+    text
 }
 
 /// A step that was begun, and whether it was done.

@@ -156,7 +156,12 @@ pub fn read_answer(bytes: &[u8]) -> Result<Answer> {
             format!("the vantage point answered with {} bytes", line.len()),
         ));
     }
-    let answer = serde_json::from_slice(line).doing(|| "read the vantage point's answer")?;
+    let answer = serde_json::from_slice(line)
+        .doing(|| "read the vantage point's answer")
+        .map_err(|error| {
+            let said = String::from_utf8_lossy(line);
+            error.caused_by(format!("it said: {}", plain(&said)))
+        })?;
     match answer {
         Answer::Failed { message, causes } => Err(causes
             .iter()

@@ -147,6 +147,7 @@ pub fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
 }
 
 fn replace_with(path: &Path, bytes: &[u8], mode: u32, modified: Option<SystemTime>) -> Result<()> {
+    tracing::info!("write {}, {} bytes", path.display(), bytes.len());
     let directory = parent(path);
     let write = || -> std::io::Result<()> {
         let mut file = Builder::new()

@@ -41,8 +41,6 @@ pub struct Entry {
     pub state: State,
     /// The unit that was restarted.
     pub unit: String,
-    /// Whether dockerd ran before.
-    pub was_active: bool,
     changes: Vec<Change>,
     made_directories: Vec<PathBuf>,
 }
@@ -124,26 +122,26 @@ impl Journal {
             .find(|entry| entry.state != State::Undone))
     }
 
-    /// Begins a generation; it is on disk when this returns.
+    /// Begins a generation; it is on disk from its first change on.
     ///
     /// # Errors
-    /// When it cannot be written: nothing has been changed then.
-    pub fn begin(&self, unit: &str, was_active: bool) -> Result<Entry> {
+    /// As [`Journal::entries`].
+    pub fn begin(&self, unit: &str) -> Result<Entry> {
         let last = self.entries()?.last().map_or(0, |entry| entry.generation);
-        let entry = Entry {
+        Ok(Entry {
             schema: SCHEMA,
             generation: last + 1,
             state: State::Begun,
             unit: unit.to_owned(),
-            was_active,
             changes: Vec::new(),
             made_directories: Vec::new(),
-        };
-        self.save(&entry)?;
-        Ok(entry)
+        })
     }
 
     fn save(&self, entry: &Entry) -> Result<()> {
+        if entry.is_empty() {
+            return Ok(());
+        }
         let path = self.directory.join(format!("{:04}.json", entry.generation));
         let mut json =
             serde_json::to_string_pretty(entry).doing(|| format!("write {}", path.display()))?;
@@ -214,6 +212,11 @@ impl Entry {
         Ok(edited)
     }
 
+    /// Whether nothing has been changed.
+    pub fn is_empty(&self) -> bool {
+        self.changes.is_empty()
+    }
+
     /// The files of this generation.
     pub fn paths(&self) -> impl Iterator<Item = &Path> {
         self.changes.iter().map(|change| change.path.as_path())
@@ -269,7 +272,7 @@ mod tests {
         let ours = directory.path().join("a/b/ours");
         let theirs = directory.path().join("theirs");
         fs::write(&theirs, "old").unwrap();
-        let mut entry = journal.begin("docker.service", true).unwrap();
+        let mut entry = journal.begin("docker.service").unwrap();
         entry.write(&journal, &ours, b"new").unwrap();
         entry.write(&journal, &theirs, b"new").unwrap();
         fs::write(&theirs, "edited").unwrap();

@@ -8,8 +8,8 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::{Scene, with_settings};
-use crate::apply::Site;
 use crate::apply::journal::{Entry, Journal, State};
+use crate::apply::{Afterwards, Site};
 use crate::capability;
 use crate::cli::{Accept, Global, Setup};
 use crate::diagnose::{self, diagnose};
@@ -99,8 +99,13 @@ async fn setup(
     )?;
     let targets = targets::resolve(&request.targets).await?;
     plan::feasible(&diagnose(&scene.facts), &request.resolve())?;
+    let journal = if arguments.dry_run {
+        None
+    } else {
+        Some(open_journal(&scene.host)?)
+    };
     if asks {
-        ui.say(&human::scene(&scene.host, &scene.facts));
+        ui.say(&human::scene(&scene.facts));
         wizard::fill(&mut Terminal, &mut request, offers_new_networks(&scene))?;
     }
     let plan = plan::plan(&scene.facts, &request.resolve(), &given()?)?;
@@ -114,12 +119,12 @@ async fn setup(
     } else {
         Vec::new()
     };
-    let preview = human::plan(&scene.host, &plan, &stopping, restarts);
-    if arguments.dry_run {
+    let preview = human::preview(&scene.facts, &plan, &stopping, restarts);
+    let Some(journal) = journal else {
         record.text = preview;
         record.planned = planned(&scene.host, &plan, restarts);
         return Ok(());
-    }
+    };
     ui.say(&preview);
     consent(arguments, asks, &stopping, &plan)?;
     let proves = restarts && !arguments.no_verify;
@@ -135,11 +140,26 @@ async fn setup(
         },
         plan: &plan,
         restarts,
+        before: before(&scene),
         targets: proves.then_some(&targets[..]),
     };
-    work.carry_out(&scene, steps, record).await?;
+    work.carry_out(&journal, steps, record).await?;
+    ui.say("");
     record.text = human::set_up(record.verification.as_ref(), record.equivalent.as_deref());
     Ok(())
+}
+
+/// What an earlier run left half done is taken back before anything is built on top of it.
+fn open_journal(host: &Host) -> Result<Journal> {
+    let journal = Journal::open(&host.state)?;
+    match journal.standing()? {
+        Some(entry) if entry.state == State::Begun => Err(Error::new(
+            Exit::NotApplied,
+            "an earlier setup was cut short and left its work half done",
+        )
+        .hint("`rootless6 undo --yes` puts back what was there; then run `rootless6 setup` again")),
+        _ => Ok(journal),
+    }
 }
 
 fn offers_new_networks(scene: &Scene) -> bool {
@@ -154,6 +174,18 @@ fn given() -> Result<Given> {
         program: process::own_file()?,
         global_id,
     })
+}
+
+/// What dockerd was doing, and should do again if all is taken back. One that crashed again and
+/// again goes on with that by itself.
+fn before(scene: &Scene) -> Afterwards {
+    if scene.facts.engine.is().is_some() {
+        Afterwards::Restart
+    } else if scene.runs() {
+        Afterwards::Leave
+    } else {
+        Afterwards::Stop
+    }
 }
 
 /// Nothing is written and nothing restarted; whether it works is still worth a look.
@@ -260,30 +292,32 @@ struct Work<'a> {
     site: Site<'a>,
     plan: &'a Plan,
     restarts: bool,
+    /// What becomes of dockerd when a restart is taken back.
+    before: Afterwards,
     /// What to reach; none where nothing is to be proved.
     targets: Option<&'a [Ipv6Addr]>,
 }
 
 impl Work<'_> {
-    async fn carry_out(&self, scene: &Scene, steps: &mut Steps, record: &mut Record) -> Result<()> {
-        let journal = Journal::open(&scene.host.state)?;
-        let was_active = scene.facts.unit.is().is_some_and(|unit| unit.is_active());
-        let mut entry = journal.begin(&scene.host.unit, was_active)?;
+    async fn carry_out(
+        &self,
+        journal: &Journal,
+        steps: &mut Steps,
+        record: &mut Record,
+    ) -> Result<()> {
+        let mut entry = journal.begin(&self.site.host.unit)?;
         let worked = tokio::select! {
-            worked = self.apply_and_prove(&journal, &mut entry, steps, record) => worked,
+            worked = self.apply_and_prove(journal, &mut entry, steps, record) => worked,
             _ = tokio::signal::ctrl_c() => Err(Error::new(Exit::Interrupted, "interrupted")),
         };
-        match worked {
-            Ok(()) => {
-                record.changed = true;
-                entry.mark(&journal, State::Applied)
-            }
-            Err(error) => {
-                steps.fail();
-                self.take_back(&journal, &mut entry, error, steps, record)
-                    .await
-            }
+        if let Err(error) = worked {
+            steps.fail();
+            return self
+                .take_back(journal, &mut entry, error, steps, record)
+                .await;
         }
+        record.changed = true;
+        entry.mark(journal, State::Applied)
     }
 
     async fn apply_and_prove(
@@ -317,27 +351,35 @@ impl Work<'_> {
         record: &mut Record,
     ) -> Result<()> {
         verify::sweep(&self.site.host.socket).await;
+        if entry.is_empty() {
+            return Err(error.hint("`rootless6 undo` takes the settings of an earlier setup back"));
+        }
         let restarted = steps
             .taken
             .iter()
             .any(|step| step.does.starts_with("restart"));
+        let afterwards = if restarted {
+            self.before
+        } else {
+            Afterwards::Leave
+        };
         self.site
-            .roll_back(journal, entry, restarted, steps)
+            .roll_back(journal, entry, afterwards, steps)
             .await
             .map_err(|stuck| {
-                error.causes.iter().fold(
-                    stuck.caused_by(format!("after: {}", error.message)),
-                    Error::caused_by,
-                )
+                let stuck = stuck.caused_by(format!("after: {}", error.message));
+                error.causes.iter().fold(stuck, Error::caused_by)
             })?;
         record.rolled_back = true;
         let exit = match error.exit {
             Exit::Interrupted => Exit::Interrupted,
             _ => Exit::NotApplied,
         };
-        Err(error
-            .exiting(exit)
-            .hint("everything was put back: dockerd runs as it did before"))
+        Err(error.exiting(exit).hint(if restarted {
+            "everything was put back: dockerd runs as it did before"
+        } else {
+            "everything was put back: dockerd was not disturbed"
+        }))
     }
 }
 

@@ -12,7 +12,7 @@ pub async fn run(global: &Global) -> Report {
     match Scene::look(&global.unit).await {
         Ok(scene) => {
             let findings = diagnose(&scene.facts);
-            let text = human::status(&scene.host, &scene.facts, &findings);
+            let text = human::status(&scene.facts, &findings);
             Report::new("status", Exit::Well, text, json::status(&scene.facts))
         }
         Err(error) => Report::failed("status", error),

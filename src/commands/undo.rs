@@ -6,9 +6,10 @@ use serde_json::json;
 
 use super::Scene;
 use crate::apply::journal::{Entry, Journal};
-use crate::apply::{Restored, Site};
+use crate::apply::{Afterwards, Restored, Site};
 use crate::cli::{Global, Undo};
 use crate::error::{Error, Exit, Result};
+use crate::facts::Facts;
 use crate::host::{engine, image};
 use crate::report::{Report, human};
 use crate::ui::{Steps, Ui};
@@ -18,7 +19,7 @@ use crate::wizard::{self, Terminal};
 pub async fn run(arguments: &Undo, global: &Global, ui: Ui) -> Report {
     let mut steps = ui.steps();
     match undo(arguments, global, ui, &mut steps).await {
-        Ok(restored) => report(&restored),
+        Ok(undone) => report(&undone),
         Err(error) => {
             steps.fail();
             Report::failed("undo", error)
@@ -26,20 +27,32 @@ pub async fn run(arguments: &Undo, global: &Global, ui: Ui) -> Report {
     }
 }
 
-async fn undo(
-    arguments: &Undo,
-    global: &Global,
-    ui: Ui,
-    steps: &mut Steps,
-) -> Result<Option<Restored>> {
+/// What was put back.
+struct Undone {
+    facts: Facts,
+    restored: Restored,
+    /// Whether an earlier setup still stands.
+    earlier: bool,
+}
+
+async fn undo(arguments: &Undo, global: &Global, ui: Ui, steps: &mut Steps) -> Result<Undone> {
     let scene = Scene::look(&global.unit).await?;
     let journal = Journal::open(&scene.host.state)?;
     let Some(mut entry) = journal.standing()? else {
-        return Ok(None);
+        return Ok(Undone {
+            facts: scene.facts,
+            restored: Restored::default(),
+            earlier: false,
+        });
     };
     if !arguments.yes {
         ask(&scene, &entry, ui)?;
     }
+    let afterwards = if scene.runs() {
+        Afterwards::Restart
+    } else {
+        Afterwards::Leave
+    };
     let systemd = scene.systemd?;
     if let Ok(docker) = engine::connect(&scene.host.socket) {
         image::remove_images(&docker).await;
@@ -49,9 +62,14 @@ async fn undo(
         systemd: &systemd,
         patience: Duration::from_secs(global.timeout),
     };
-    site.roll_back(&journal, &mut entry, true, steps)
-        .await
-        .map(Some)
+    let restored = site
+        .roll_back(&journal, &mut entry, afterwards, steps)
+        .await?;
+    Ok(Undone {
+        restored,
+        earlier: journal.standing()?.is_some(),
+        facts: scene.facts,
+    })
 }
 
 fn ask(scene: &Scene, entry: &Entry, ui: Ui) -> Result<()> {
@@ -79,9 +97,8 @@ fn ask(scene: &Scene, entry: &Entry, ui: Ui) -> Result<()> {
     wizard::go_ahead(&mut Terminal, "Undo it?", None)
 }
 
-fn report(restored: &Option<Restored>) -> Report {
-    let nothing = Restored::default();
-    let restored = restored.as_ref().unwrap_or(&nothing);
+fn report(undone: &Undone) -> Report {
+    let restored = &undone.restored;
     let exit = if restored.skipped.is_empty() {
         Exit::Well
     } else {
@@ -93,5 +110,6 @@ fn report(restored: &Option<Restored>) -> Report {
         .map(|(path, why)| json!({"path": path, "why": why}))
         .collect();
     let body = json!({"restored": restored.restored, "skipped": skipped});
-    Report::new("undo", exit, human::restored(restored), body)
+    let text = human::restored(&undone.facts, restored, undone.earlier);
+    Report::new("undo", exit, text, body)
 }

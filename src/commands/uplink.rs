@@ -5,11 +5,11 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
-use super::Scene;
 use crate::cli::Global;
 use crate::error::{Error, Exit, Result};
 use crate::facts::{RootlessKit, Seen};
-use crate::host::netns;
+use crate::host::systemd::Systemd;
+use crate::host::{Host, netns};
 use crate::inspect;
 use crate::report::Report;
 use crate::uplink::{Request, TAP};
@@ -58,9 +58,10 @@ async fn bring(global: &Global) -> Result<(String, bool)> {
 }
 
 async fn rootlesskit(global: &Global) -> Result<RootlessKit> {
+    let host = Host::from_environment(&global.unit)?;
     let deadline = Instant::now() + PATIENCE;
     loop {
-        let why = match Scene::look(&global.unit).await?.facts.rootlesskit {
+        let why = match inspect::running(main_pid(&host).await?, None, &host) {
             Seen::Is(kit) => return Ok(kit),
             Seen::Absent => "it is not running".to_owned(),
             Seen::Unknown(why) => why,
@@ -70,4 +71,17 @@ async fn rootlesskit(global: &Global) -> Result<RootlessKit> {
         }
         sleep(RETRY).await;
     }
+}
+
+/// systemd tells it to what a unit runs (systemd.exec(5), `$MAINPID`); a person's shell asks
+/// systemd.
+async fn main_pid(host: &Host) -> Result<u32> {
+    if let Some(pid) = std::env::var("MAINPID")
+        .ok()
+        .and_then(|pid| pid.parse().ok())
+    {
+        return Ok(pid);
+    }
+    let unit = Systemd::connect(&host.bus).await?.unit(&host.unit).await?;
+    Ok(unit.is().map_or(0, |unit| unit.main_pid))
 }

@@ -43,11 +43,33 @@ pub(super) fn pasta_missing(facts: &Facts) -> Option<Finding> {
             Code::PastaMissing,
             Severity::Broken,
             "pasta is not on the PATH of the unit",
-            Cure::Root(vec![
-                "apt-get install -y passt || dnf install -y passt || zypper install -y passt || pacman -S --noconfirm passt || apk add passt".to_owned(),
-            ]),
+            install_passt(facts.host.distribution.is().map_or("", String::as_str)),
         )
     })
+}
+
+/// Every distribution calls the package passt; the commands are those of the families that
+/// os-release(5) names.
+fn install_passt(distribution: &str) -> Cure {
+    let families = [
+        ("debian", "apt-get install -y passt"),
+        ("ubuntu", "apt-get install -y passt"),
+        ("fedora", "dnf install -y passt"),
+        ("rhel", "dnf install -y passt"),
+        ("suse", "zypper --non-interactive install passt"),
+        ("opensuse", "zypper --non-interactive install passt"),
+        ("arch", "pacman -S --noconfirm passt"),
+        ("alpine", "apk add passt"),
+    ];
+    let is = |family: &str| {
+        distribution
+            .split(' ')
+            .any(|id| id == family || id.starts_with(&format!("{family}-")))
+    };
+    match families.iter().find(|(family, _)| is(family)) {
+        Some((_, command)) => Cure::Root(vec![(*command).to_owned()]),
+        None => Cure::Words("install the package passt, which has pasta in it".to_owned()),
+    }
 }
 
 fn seen(kit: &RootlessKit) -> String {
@@ -103,8 +125,8 @@ pub(super) fn driver_without_icmp6(facts: &Facts) -> Option<Finding> {
 
 pub(super) fn without_ipv6_config(facts: &Facts) -> Option<Finding> {
     let kit = facts.rootlesskit.is()?;
-    let netns = facts.netns.is()?;
-    let complete = netns.global().next().is_some() && !netns.default_routes.is_empty();
+    let tap = facts.tap.is()?;
+    let complete = tap.global().next().is_some() && !tap.default_routes.is_empty();
     if kit.net != NetDriver::Pasta || !kit.ipv6 || complete {
         return None;
     }
@@ -123,8 +145,8 @@ pub(super) fn without_ipv6_config(facts: &Facts) -> Option<Finding> {
         ))
         .seen(format!(
             "{} global addresses, {} default routes",
-            netns.global().count(),
-            netns.default_routes.len()
+            tap.global().count(),
+            tap.default_routes.len()
         )),
     )
 }

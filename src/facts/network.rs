@@ -12,6 +12,17 @@ pub struct Network {
 }
 
 impl Network {
+    /// The part that belongs to one interface.
+    #[must_use]
+    pub fn of(&self, interface: &str) -> Self {
+        let mut part = self.clone();
+        part.addresses
+            .retain(|address| address.interface == interface);
+        part.default_routes
+            .retain(|route| route.interface == interface);
+        part
+    }
+
     /// Addresses that reach beyond the link and may be used now, or as soon as duplicate address
     /// detection is over.
     pub fn global(&self) -> impl Iterator<Item = &Address> {

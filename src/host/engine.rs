@@ -31,6 +31,7 @@ const RETRY: Duration = Duration::from_millis(50);
 /// When there is no socket.
 pub fn connect(socket: &Path) -> Result<Docker> {
     let path = socket.to_string_lossy();
+    tracing::info!("talk to the Docker Engine at {path}");
     Docker::connect_with_unix(&path, REQUEST_SECONDS, API_DEFAULT_VERSION).map_err(|error| {
         Error::new(
             Exit::Bad,

@@ -158,6 +158,7 @@ async fn import(docker: &Docker, packed: &Packed) -> Result<String> {
         return Ok(image);
     }
     let doing = || "import the probe image";
+    tracing::info!("{} as {image}", doing());
     let mut options = CreateImageOptionsBuilder::new()
         .from_src("-")
         .repo(REPOSITORY)
@@ -220,6 +221,7 @@ impl Packed {
     fn tar(&self) -> Result<Vec<u8>> {
         let mut tar = tar::Builder::new(Vec::new());
         append(&mut tar, "rootless6", &self.program)?;
+        append_directory(&mut tar, "lib/")?;
         for (name, path) in &self.libraries {
             append(&mut tar, &format!("lib/{name}"), path)?;
         }
@@ -228,6 +230,17 @@ impl Packed {
         }
         tar.into_inner().doing(|| "pack the probe image")
     }
+}
+
+/// Engine 20.10 makes a directory that the archive does not name unreadable to a process without
+/// capabilities.
+fn append_directory(tar: &mut tar::Builder<Vec<u8>>, name: &str) -> Result<()> {
+    let mut header = tar::Header::new_gnu();
+    header.set_entry_type(tar::EntryType::Directory);
+    header.set_size(0);
+    header.set_mode(0o755);
+    tar.append_data(&mut header, name, std::io::empty())
+        .doing(|| format!("pack {name} into the probe image"))
 }
 
 fn append(tar: &mut tar::Builder<Vec<u8>>, name: &str, path: &Path) -> Result<()> {

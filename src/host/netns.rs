@@ -18,6 +18,7 @@ use crate::vantage::{self, Answer, Request};
 /// When the namespaces cannot be joined, or no answer comes by the deadline.
 pub async fn ask(request: &Request, deadline: Duration) -> Result<Answer> {
     let json = serde_json::to_string(request).doing(|| "write the request to the vantage point")?;
+    tracing::info!("start a vantage point: {json}");
     let run = Command::new("/proc/self/exe")
         .arg0("rootless6")
         .arg(vantage::COMMAND)

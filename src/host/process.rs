@@ -5,6 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::pty::openpty;
+use nix::unistd::read;
 use tokio::process::Command;
 use tokio::time::timeout;
 
@@ -12,6 +15,9 @@ use crate::error::{Doing, Error, Exit, Result};
 
 /// What `--version` may take before it counts as hanging.
 const VERSION_DEADLINE: Duration = Duration::from_secs(5);
+
+/// Bytes: a version and a licence notice fit.
+const LONGEST_VERSION: usize = 4096;
 
 /// The arguments of a process, or nothing when it is gone or not ours to read.
 pub fn command_line(pid: u32) -> Vec<String> {
@@ -51,27 +57,51 @@ fn split_at_nul(bytes: &[u8]) -> impl Iterator<Item = String> {
         .map(|part| String::from_utf8_lossy(part).into_owned())
 }
 
-/// What a program prints when asked for its version: standard output, else standard error.
+/// What a program prints when asked for its version.
 ///
 /// # Errors
 /// When it cannot be run or does not end in time.
 pub async fn version_of(program: &Path) -> Result<String> {
-    let run = Command::new(program)
+    let doing = || format!("run {} --version", program.display());
+    tracing::info!("{}", doing());
+    let run = async {
+        let output = asking_version(program).output().await?;
+        if output.stdout.is_empty() {
+            return on_a_terminal(program).await;
+        }
+        Ok(output.stdout)
+    };
+    match timeout(VERSION_DEADLINE, run).await {
+        Ok(printed) => Ok(String::from_utf8_lossy(&printed.doing(doing)?).into_owned()),
+        Err(_) => Err(Error::new(Exit::NotApplied, doing()).caused_by("it does not end")),
+    }
+}
+
+fn asking_version(program: &Path) -> Command {
+    let mut command = Command::new(program);
+    command
         .arg("--version")
         .stdin(Stdio::null())
-        .kill_on_drop(true)
-        .output();
-    let doing = || format!("run {} --version", program.display());
-    let output = match timeout(VERSION_DEADLINE, run).await {
-        Ok(output) => output.doing(doing)?,
-        Err(_) => return Err(Error::new(Exit::NotApplied, doing()).caused_by("it does not end")),
-    };
-    let printed = if output.stdout.is_empty() {
-        output.stderr
-    } else {
-        output.stdout
-    };
-    Ok(String::from_utf8_lossy(&printed).into_owned())
+        .kill_on_drop(true);
+    command
+}
+
+/// pasta of 2025 ends without flushing its output, which then reaches only a terminal.
+async fn on_a_terminal(program: &Path) -> std::io::Result<Vec<u8>> {
+    let terminal = openpty(None, None)?;
+    let status = asking_version(program)
+        .stdout(terminal.slave.try_clone()?)
+        .stderr(Stdio::null())
+        .status();
+    status.await?;
+    // The far end stays open here, so that what was printed can still be read.
+    let mut printed = vec![0; LONGEST_VERSION];
+    fcntl(&terminal.master, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+    match read(&terminal.master, &mut printed) {
+        Ok(length) => printed.truncate(length),
+        Err(_) => printed.clear(),
+    }
+    Ok(printed)
 }
 
 /// This program's own file, as others can start it later.

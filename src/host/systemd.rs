@@ -51,6 +51,7 @@ impl Systemd {
     /// # Errors
     /// When nobody answers there; the hints say how a session gets its bus.
     pub async fn connect(address: &str) -> Result<Self> {
+        tracing::info!("connect to the user's systemd at {address}");
         let connect = async {
             let connection = connection::Builder::address(address)
                 .method_timeout(ANSWER)
@@ -123,6 +124,7 @@ impl Systemd {
     /// # Errors
     /// When the manager refuses or does not answer.
     pub async fn reload(&self) -> Result<()> {
+        tracing::info!("daemon-reload, by the user's systemd");
         self.manager
             .reload()
             .await
@@ -161,6 +163,7 @@ impl Systemd {
         deadline: Instant,
         call: impl Future<Output = zbus::Result<OwnedObjectPath>>,
     ) -> Result<()> {
+        tracing::info!("{doing}, by the user's systemd");
         let run = async {
             let mut removed = self.manager.receive_job_removed().await?;
             self.manager.subscribe().await?;

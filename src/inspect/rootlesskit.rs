@@ -2,7 +2,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::option;
-use crate::facts::{Engine, NetDriver, RootlessKit, Seen, Tools, Unit, Version};
+use crate::facts::{Engine, NetDriver, RootlessKit, Seen, Tools, Version};
 use crate::host::{Host, process};
 use crate::vantage::Join;
 
@@ -10,14 +10,12 @@ use crate::vantage::Join;
 ///
 /// The command line is the best witness: before 3.0.2 its API says nothing about IPv6, and with
 /// the implicit port driver nothing about ports.
-pub(super) fn running(
-    unit: Option<&Unit>,
-    engine: Option<&Engine>,
-    host: &Host,
-) -> Seen<RootlessKit> {
-    let Some(main_pid) = unit.map(|unit| unit.main_pid).filter(|pid| *pid != 0) else {
+///
+/// `main_pid` is the process that systemd supervises, 0 when there is none.
+pub fn running(main_pid: u32, engine: Option<&Engine>, host: &Host) -> Seen<RootlessKit> {
+    if main_pid == 0 {
         return Seen::Absent;
-    };
+    }
     let line = process::command_line(main_pid);
     let options = options_of(&line);
     if !line.first().is_some_and(|program| is_rootlesskit(program)) {

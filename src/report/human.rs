@@ -7,18 +7,18 @@ use similar::TextDiff;
 use crate::apply::Restored;
 use crate::diagnose::{Cure, Finding, Severity};
 use crate::facts::{Container, Facts, Network, Seen};
-use crate::host::Host;
 use crate::hostile::plain;
-use crate::plan::{FileChange, Plan};
-use crate::ui::{BAD, FAINT, GOOD, STRONG, Sign, sign, unicode};
+use crate::plan::{self, FileChange, Plan};
+use crate::request::Request;
+use crate::ui::{BAD, FAINT, GOOD, STRONG, Sign, advice, sign, unicode};
 use crate::verify::{Check, Outcome, Verification};
 
 /// Lines of a file shown around a change.
 const CONTEXT: usize = 2;
 
 /// `status`: one screen.
-pub fn status(host: &Host, facts: &Facts, findings: &[Finding]) -> String {
-    let mut text = scene(host, facts);
+pub fn status(facts: &Facts, findings: &[Finding]) -> String {
+    let mut text = scene(facts);
     let _ = writeln!(text);
     if findings.is_empty() {
         let _ = writeln!(
@@ -39,28 +39,35 @@ pub fn status(host: &Host, facts: &Facts, findings: &[Finding]) -> String {
             finding.title, finding.code
         );
     }
-    if findings.iter().any(|finding| finding.cure == Cure::Setup) {
-        let _ = writeln!(
-            text,
-            "\n{STRONG}hint{STRONG:#}: `rootless6 setup` makes IPv6 work"
-        );
+    let curable = findings.iter().any(|finding| finding.cure == Cure::Setup);
+    match plan::feasible(findings, &Request::default().resolve()) {
+        Ok(()) if curable => {
+            let _ = writeln!(
+                text,
+                "\n{STRONG}hint{STRONG:#}: `rootless6 setup` makes IPv6 work"
+            );
+        }
+        Ok(()) => {}
+        Err(obstacle) => {
+            let _ = write!(text, "\n{}", advice(&obstacle));
+        }
     }
     text
 }
 
 /// What runs here, in a few lines.
-pub fn scene(host: &Host, facts: &Facts) -> String {
+pub fn scene(facts: &Facts) -> String {
     let mut text = String::new();
     let mut line = |name: &str, value: String| {
         let _ = writeln!(text, "{STRONG}{name:<12}{STRONG:#} {}", plain(&value));
     };
-    line("unit", unit(host, facts));
+    line("unit", unit(facts));
     for drop_in in facts.unit.is().into_iter().flat_map(|unit| &unit.drop_ins) {
-        line("  drop-in", host.short(drop_in));
+        line("  drop-in", facts.short(drop_in));
     }
     line("engine", engine(facts));
     line("rootlesskit", rootlesskit(facts));
-    line("  netns", seen(&facts.netns, "not running", network));
+    line("  tap0", seen(&facts.tap, "not running", network));
     for network in facts
         .engine
         .is()
@@ -96,22 +103,18 @@ fn seen<T>(seen: &Seen<T>, absent: &str, show: impl Fn(&T) -> String) -> String 
     }
 }
 
-fn unit(host: &Host, facts: &Facts) -> String {
-    seen(
-        &facts.unit,
-        &format!("{} does not exist", host.unit),
-        |unit| {
-            let fragment = unit
-                .fragment
-                .as_ref()
-                .map(|path| host.short(path))
-                .unwrap_or_default();
-            format!(
-                "{} {} ({})  {fragment}",
-                unit.name, unit.active_state, unit.sub_state
-            )
-        },
-    )
+fn unit(facts: &Facts) -> String {
+    seen(&facts.unit, "there is none that runs dockerd", |unit| {
+        let fragment = unit
+            .fragment
+            .as_ref()
+            .map(|path| facts.short(path))
+            .unwrap_or_default();
+        format!(
+            "{} {} ({})  {fragment}",
+            unit.name, unit.active_state, unit.sub_state
+        )
+    })
 }
 
 fn engine(facts: &Facts) -> String {
@@ -170,7 +173,7 @@ fn network(network: &Network) -> String {
 }
 
 /// The plan before the yes: files with their differences, then what the restart does.
-pub fn plan(host: &Host, plan: &Plan, stopping: &[Container], restarts: bool) -> String {
+pub fn preview(facts: &Facts, plan: &Plan, stopping: &[Container], restarts: bool) -> String {
     let mut text = String::new();
     for change in &plan.files {
         let new = if change.before.is_none() {
@@ -178,19 +181,20 @@ pub fn plan(host: &Host, plan: &Plan, stopping: &[Container], restarts: bool) ->
         } else {
             ""
         };
-        let _ = writeln!(text, "{STRONG}{}{STRONG:#}{new}", host.short(&change.path));
+        let _ = writeln!(text, "{STRONG}{}{STRONG:#}{new}", facts.short(&change.path));
         text.push_str(&difference(change));
         text.push('\n');
     }
     for note in &plan.notes {
         let _ = writeln!(text, "note: {note}");
     }
+    let unit = facts.unit.is().map_or("dockerd", |unit| unit.name.as_str());
     if !restarts {
-        let _ = writeln!(text, "{} is not restarted.", host.unit);
+        let _ = writeln!(text, "{unit} is not restarted.");
         return text;
     }
     let why = plan.restart.as_deref().unwrap_or_default();
-    let _ = writeln!(text, "{} is restarted: {why}.", host.unit);
+    let _ = writeln!(text, "{unit} is restarted: {why}.");
     text.push_str(&blast_radius(stopping));
     text
 }
@@ -332,7 +336,7 @@ fn check_line(check: &Check) -> String {
         .unwrap_or_default();
     let time = check
         .rtt_ms
-        .map(|rtt| format!("  {:.2} ms", rtt.median))
+        .map(|rtt| format!("  {}", milliseconds(rtt.median)))
         .unwrap_or_default();
     let why = check
         .why
@@ -343,6 +347,14 @@ fn check_line(check: &Check) -> String {
         "{mark} {word:<7} {:<10} {:<5}{to}{time}{why}",
         check.from, check.proto
     )
+}
+
+/// Below 10 µs the clock readings themselves are most of it.
+fn milliseconds(value: f64) -> String {
+    if value < 0.01 {
+        return "<0.01 ms".to_owned();
+    }
+    format!("{value:.2} ms")
 }
 
 /// What did not pass, in one line.
@@ -381,21 +393,23 @@ pub fn nothing_to_do(verified: Option<&Verification>) -> String {
     text
 }
 
-/// `undo`
-pub fn restored(restored: &Restored) -> String {
+/// `undo`; `earlier` says whether an earlier setup still stands.
+pub fn restored(facts: &Facts, restored: &Restored, earlier: bool) -> String {
     let mut text = String::new();
     if restored.restored.is_empty() && restored.skipped.is_empty() {
         text.push_str("There is nothing to undo.\n");
     }
     for path in &restored.restored {
-        let _ = writeln!(text, "{} put back  {}", sign(Sign::Good), path.display());
+        let _ = writeln!(text, "{} put back  {}", sign(Sign::Good), facts.short(path));
     }
     for (path, why) in &restored.skipped {
+        let path = facts.short(path);
+        let _ = writeln!(text, "{} left alone  {path}: {why}", sign(Sign::Weak));
+    }
+    if earlier {
         let _ = writeln!(
             text,
-            "{} left alone  {}: {why}",
-            sign(Sign::Weak),
-            path.display()
+            "An earlier setup still stands; `rootless6 undo` takes that back too."
         );
     }
     text

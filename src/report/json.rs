@@ -32,8 +32,8 @@ pub fn status(facts: &Facts) -> Value {
             "child_pid": kit.map(|kit| kit.child_pid),
         },
         "netns": {
-            "ipv6_addresses": facts.netns.is().map(addresses),
-            "ipv6_default_route": facts.netns.is().and_then(default_route),
+            "ipv6_addresses": facts.tap.is().map(addresses),
+            "ipv6_default_route": facts.tap.is().and_then(default_route),
         },
         "unit": {
             "name": unit.map(|unit| &unit.name),
@@ -93,7 +93,7 @@ fn unknown(facts: &Facts) -> Map<String, Value> {
     note("unit", why(&facts.unit, "there is no such unit"));
     note("engine", why(&facts.engine, "nobody answers on its socket"));
     note("rootlesskit", why(&facts.rootlesskit, "it is not running"));
-    note("netns", why(&facts.netns, "RootlessKit is not running"));
+    note("netns", why(&facts.tap, "RootlessKit is not running"));
     note("host", why(&facts.host.network, "there is no network"));
     note(
         "host.ping_group_range",

@@ -5,9 +5,11 @@ use super::{Check, Outcome, Report, RoundTrips, Vantage, Verification};
 use crate::diagnose::{Code, Cure, Finding};
 use crate::facts::RouteKind;
 use crate::hostile::plain;
+use crate::plan;
 use crate::probe::echo::EchoOutcome;
 use crate::probe::icmp_error::ErrorSeen;
 use crate::probe::tcp::TcpOutcome;
+use crate::request::Request;
 
 const ICMP6: &str = "icmp6";
 const TCP6: &str = "tcp6";
@@ -324,7 +326,10 @@ fn round_trips(micros: &[u64]) -> Option<RoundTrips> {
 fn explain(cause: Code, findings: &[Finding]) -> String {
     if let Some(finding) = findings.iter().find(|finding| finding.code == cause) {
         return match &finding.cure {
-            Cure::Setup => format!("{}; `rootless6 setup` changes that", finding.title),
+            Cure::Setup => match plan::feasible(findings, &Request::default().resolve()) {
+                Ok(()) => format!("{}; `rootless6 setup` changes that", finding.title),
+                Err(obstacle) => format!("{}; {}", finding.title, obstacle.message),
+            },
             Cure::Root(lines) => format!("{}; as root: `{}`", finding.title, lines.join(" && ")),
             Cure::Words(words) => format!("{}; {words}", finding.title),
         };

@@ -157,7 +157,10 @@ impl Style {
                 ["[", "]"],
                 elements
                     .iter()
-                    .map(|element| self.print_at(element, inner.as_deref()))
+                    .map(|element| {
+                        let start = inner.as_deref().filter(|_| !is_flat(element));
+                        self.print_at(element, start)
+                    })
                     .collect(),
             ),
             scalar => return scalar.to_string(),
@@ -173,6 +176,14 @@ impl Style {
             _ => format!("{open}{}{close}", items.join(&self.comma)),
         }
     }
+}
+
+/// An object without anything nested in it, such as an address pool: a list of those reads as a table.
+fn is_flat(value: &Value) -> bool {
+    let nests = |value: &Value| value.is_object() || value.is_array();
+    value
+        .as_object()
+        .is_some_and(|members| !members.values().any(nests))
 }
 
 /// Line end and indentation before what stands at `offset`, if it begins a line.
