@@ -189,7 +189,12 @@ impl Lab {
 impl Drop for Lab {
     fn drop(&mut self) {
         if thread::panicking() {
-            run(&["root", &self.name, "journalctl -n 300 --no-pager -o cat | grep -v level=[iw] | tail -n 40"]);
+            // What dockerd and systemd said, without dockerd's small talk.
+            run(&[
+                "root",
+                &self.name,
+                "journalctl -n 300 --no-pager -o cat | grep -v level=[iw] | tail -n 40",
+            ]);
         }
         run(&["down", &self.name]);
         *RUNNING.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
@@ -258,14 +263,25 @@ fn shown(arguments: &[&str]) -> String {
 }
 
 fn print(shown: &str, output: std::process::Output) -> Output {
-    let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
-    let output = Output {
-        status: output.status.code().unwrap_or(-1),
-        stdout: text(&output.stdout),
-        stderr: text(&output.stderr),
-    };
-    println!("{shown}\n{}{}", output.stdout, output.stderr);
-    println!("[{}]", output.status);
-    assert_ne!(output.status, 124, "`{shown}` took longer than allowed");
-    output
+    let std::process::Output {
+        status,
+        stdout,
+        stderr,
+    } = output;
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let (stdout, stderr) = (text(&stdout), text(&stderr));
+    println!("{shown}\n{stdout}{stderr}[{status}]");
+    assert_ne!(
+        status.code(),
+        Some(124),
+        "`{shown}` took longer than allowed"
+    );
+    let status = status
+        .code()
+        .expect("somebody else has killed the lab, by `lab down --all` perhaps");
+    Output {
+        status,
+        stdout,
+        stderr,
+    }
 }
