@@ -224,7 +224,11 @@ conclude() {
         hint "$(path_command) puts $program first"
     else
         printf '%s is installed, but %s is not on PATH\n' "$version" "$programs"
-        hint "$(path_command) in this shell; most distributions add ~/.local/bin at the next login"
+        if [ -n "$prefix" ]; then
+            hint "$(path_command) in this shell"
+        else
+            hint "$(path_command) in this shell; most distributions add ~/.local/bin at the next login"
+        fi
     fi
 }
 
