@@ -275,7 +275,7 @@ _rootless6() {
             return 0
             ;;
         rootless6__subcmd__setup)
-            opts="-y -q -v -h -V --yes --accept --config --dry-run --no-restart --no-verify --keep --net --port-driver --mtu --flag --subnet --new-networks --uplink --target --json --quiet --verbose --color --unit --timeout --help --version"
+            opts="-y -q -v -h -V --yes --accept --config --dry-run --no-restart --no-verify --keep --rehearse --net --port-driver --mtu --flag --subnet --new-networks --uplink --target --json --quiet --verbose --color --unit --timeout --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -287,6 +287,10 @@ _rootless6() {
                     ;;
                 --config)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --rehearse)
+                    COMPREPLY=($(compgen -W "auto never" -- "${cur}"))
                     return 0
                     ;;
                 --net)

@@ -44,16 +44,18 @@ complete -c rootless6 -n "__fish_rootless6_needs_command" -f -a "man" -d 'Print 
 complete -c rootless6 -n "__fish_rootless6_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c rootless6 -n "__fish_rootless6_using_subcommand setup" -l accept -d 'Accept a consequence that would be asked about; may be given several times' -r -f -a "containers-restart\t'Running containers stop; those without a restart policy stay down'"
 complete -c rootless6 -n "__fish_rootless6_using_subcommand setup" -l config -d 'Take settings from a TOML file whose keys are these flags [default: ~/.config/rootless6/config.toml, if there]' -r -F
-complete -c rootless6 -n "__fish_rootless6_using_subcommand setup" -l net -d 'RootlessKit\'s network driver' -r -f -a "pasta\t'passt\'s pasta, the only driver that carries ICMPv6 echo'
+complete -c rootless6 -n "__fish_rootless6_using_subcommand setup" -l rehearse -d 'Whether a throw-away RootlessKit shows first that the new settings work [default: auto]' -r -f -a "auto\t'Before every restart'
+never\t'Not at all'"
+complete -c rootless6 -n "__fish_rootless6_using_subcommand setup" -l net -d 'RootlessKit\'s network driver [default: pasta]' -r -f -a "pasta\t'passt\'s pasta, the only driver that carries ICMPv6 echo'
 keep\t'Whatever is configured now'"
-complete -c rootless6 -n "__fish_rootless6_using_subcommand setup" -l port-driver -d 'RootlessKit\'s port driver' -r -f -a "implicit\t'pasta forwards published ports itself'
+complete -c rootless6 -n "__fish_rootless6_using_subcommand setup" -l port-driver -d 'RootlessKit\'s port driver [default: implicit]' -r -f -a "implicit\t'pasta forwards published ports itself'
 keep\t'Whatever is configured now'"
 complete -c rootless6 -n "__fish_rootless6_using_subcommand setup" -l mtu -d 'MTU of RootlessKit\'s tap interface, or keep [default: 65520]' -r
 complete -c rootless6 -n "__fish_rootless6_using_subcommand setup" -l flag -d 'Another option for RootlessKit; may be given several times' -r
 complete -c rootless6 -n "__fish_rootless6_using_subcommand setup" -l subnet -d 'docker0\'s IPv6 subnet: auto, a CIDR, or none to leave docker0 alone [default: auto]' -r
-complete -c rootless6 -n "__fish_rootless6_using_subcommand setup" -l new-networks -d 'Whether networks made from now on have IPv6 without being asked' -r -f -a "ipv6\t'New networks have IPv6; before Engine 27, where they say `--ipv6`'
+complete -c rootless6 -n "__fish_rootless6_using_subcommand setup" -l new-networks -d 'Whether networks made from now on have IPv6 without being asked [default: ipv6]' -r -f -a "ipv6\t'New networks have IPv6; before Engine 27, where they say `--ipv6`'
 keep\t'Whatever is configured now'"
-complete -c rootless6 -n "__fish_rootless6_using_subcommand setup" -l uplink -d 'Whether each start of dockerd gives tap0 an address and a route' -r -f -a "auto\t'Where RootlessKit gives tap0 no IPv6 by itself'
+complete -c rootless6 -n "__fish_rootless6_using_subcommand setup" -l uplink -d 'Whether each start of dockerd gives tap0 an address and a route [default: auto]' -r -f -a "auto\t'Where RootlessKit gives tap0 no IPv6 by itself'
 always\t'On every start'
 never\t'Not at all'"
 complete -c rootless6 -n "__fish_rootless6_using_subcommand setup" -l target -d 'Address or name that verification tries to reach; may be given several times' -r
