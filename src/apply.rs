@@ -14,6 +14,7 @@ use crate::error::{Error, Exit, Result};
 use crate::facts::{Seen, Unit};
 use crate::host::systemd::Systemd;
 use crate::host::{Host, engine};
+use crate::inspect;
 use crate::plan::Plan;
 use crate::ui::Progress;
 
@@ -99,8 +100,8 @@ impl Site<'_> {
     }
 
     async fn unit(&self) -> Result<Unit> {
-        match self.systemd.unit(&self.host.unit).await? {
-            Seen::Is(unit) => Ok(crate::inspect::with_files(unit)),
+        match inspect::unit(self.systemd, &self.host.unit).await? {
+            Seen::Is(unit) => Ok(unit),
             Seen::Absent | Seen::Unknown(_) => Err(Error::new(
                 Exit::NotApplied,
                 format!("{} has gone", self.host.unit),

@@ -132,9 +132,29 @@ pub struct Setup {
     /// Keep the change even if IPv6 does not work afterwards
     #[arg(long, env = "ROOTLESS6_KEEP", hide_env = true, value_parser = BoolishValueParser::new())]
     pub keep: bool,
+    /// Whether a throw-away RootlessKit shows first that the new settings work [default: auto]
+    #[arg(
+        long,
+        value_enum,
+        value_name = "WHEN",
+        default_value = "auto",
+        hide_default_value = true,
+        env = "ROOTLESS6_REHEARSE",
+        hide_env = true
+    )]
+    pub rehearse: Rehearse,
     /// What is wanted.
     #[command(flatten)]
     pub request: Request,
+}
+
+/// `--rehearse`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Rehearse {
+    /// Before every restart
+    Auto,
+    /// Not at all
+    Never,
 }
 
 /// A consequence that somebody must agree to.

@@ -5,9 +5,8 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::facts::{
-    DaemonJson, Facts, HostFacts, Network, OurDropIn, RootlessKit, Seen, Unit, UnitFile,
-};
+use crate::error;
+use crate::facts::{DaemonJson, Facts, HostFacts, Network, OurDropIn, RootlessKit, Seen, Unit};
 use crate::host::netlink::Netlink;
 use crate::host::systemd::Systemd;
 use crate::host::{Host, engine, netns};
@@ -16,6 +15,7 @@ use crate::vantage::{Answer, Request, Task};
 
 mod rootlesskit;
 mod tools;
+mod unit_files;
 
 pub use rootlesskit::{join, running};
 
@@ -27,7 +27,7 @@ const LOOK: Duration = Duration::from_secs(5);
 
 /// Gathers all facts. `systemd` is the connection, or why there is none.
 pub async fn gather(host: &Host, systemd: Result<&Systemd, String>) -> Facts {
-    let (unit, engine) = tokio::join!(unit(systemd, &host.unit), engine::gather(&host.socket));
+    let (unit, engine) = tokio::join!(seen_unit(systemd, &host.unit), engine::gather(&host.socket));
     let path = unit
         .is()
         .and_then(|unit| unit.variable("PATH"))
@@ -58,34 +58,26 @@ pub async fn gather(host: &Host, systemd: Result<&Systemd, String>) -> Facts {
     }
 }
 
-async fn unit(systemd: Result<&Systemd, String>, name: &str) -> Seen<Unit> {
-    let systemd = match systemd {
-        Ok(systemd) => systemd,
-        Err(why) => return Seen::Unknown(why),
-    };
-    match systemd.unit(name).await {
-        Ok(seen) => seen.map(with_files),
-        Err(error) => Seen::Unknown(error.to_string()),
+async fn seen_unit(systemd: Result<&Systemd, String>, name: &str) -> Seen<Unit> {
+    match systemd {
+        Ok(systemd) => unit(systemd, name)
+            .await
+            .unwrap_or_else(|error| Seen::Unknown(error.to_string())),
+        Err(why) => Seen::Unknown(why),
     }
 }
 
-/// Reads the texts of fragment and drop-ins.
-pub fn with_files(mut unit: Unit) -> Unit {
-    let paths: Vec<PathBuf> = unit
-        .fragment
-        .iter()
-        .chain(&unit.drop_ins)
-        .cloned()
-        .collect();
-    unit.files = paths
-        .into_iter()
-        .filter_map(|path| {
-            let bytes = fs::read(&path).ok()?;
-            let text = String::from_utf8_lossy(&bytes).into_owned();
-            Some(UnitFile { path, text })
-        })
-        .collect();
-    unit
+/// The unit as systemd knows it, with the texts of its files as they are on disk now.
+///
+/// # Errors
+/// When systemd does not answer.
+pub async fn unit(systemd: &Systemd, name: &str) -> error::Result<Seen<Unit>> {
+    let (unit, search_path) = tokio::try_join!(systemd.unit(name), systemd.search_path())?;
+    Ok(unit.map(|mut unit| {
+        let drop_ins = unit_files::drop_ins(&search_path, name);
+        unit.files = unit_files::read(unit.fragment.iter().cloned().chain(drop_ins));
+        unit
+    }))
 }
 
 async fn tap(rootlesskit: &Seen<RootlessKit>) -> Seen<Network> {

@@ -5,8 +5,8 @@
 //! Data goes one way. Each stage is a plain value that the next one takes:
 //!
 //! ```text
-//! inspect ──▶ diagnose ──▶ plan ──▶ apply ──▶ verify ──▶ report
-//!  Facts      Findings     Plan     journal   Checks     text / JSON
+//! inspect ──▶ diagnose ──▶ plan ──▶ rehearse ──▶ apply ──▶ verify ──▶ report
+//!  Facts      Findings     Plan   (no downtime)  journal   Checks     text / JSON
 //! ```
 //!
 //! - [`inspect`] reads the user's systemd over D-Bus, the Engine, RootlessKit, the kernel and the
@@ -14,6 +14,7 @@
 //! - [`diagnose`] turns facts into findings, and [`plan`] facts and a [`request::Intent`] into a
 //!   closed list of changes. Both are pure, and so is [`capability`], the table of what each
 //!   version can do.
+//! - [`rehearse`] starts a throw-away RootlessKit as planned, while dockerd runs on undisturbed.
 //! - [`apply`] writes its journal before each effect, reads the effective settings back before the
 //!   restart, and can take everything back.
 //! - [`verify`] probes from the host, from RootlessKit's netns and from a container, and judges.
@@ -44,6 +45,7 @@ pub mod hostile;
 pub mod inspect;
 pub mod plan;
 pub mod probe;
+pub mod rehearse;
 pub mod report;
 pub mod request;
 pub mod ui;

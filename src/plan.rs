@@ -18,11 +18,14 @@ pub mod subnet;
 
 mod engine;
 
-/// Prefix of the variables that dockerd-rootless.sh hands to RootlessKit.
-const NET: &str = "DOCKERD_ROOTLESS_ROOTLESSKIT_NET";
-const PORT_DRIVER: &str = "DOCKERD_ROOTLESS_ROOTLESSKIT_PORT_DRIVER";
-const MTU: &str = "DOCKERD_ROOTLESS_ROOTLESSKIT_MTU";
-const FLAGS: &str = "DOCKERD_ROOTLESS_ROOTLESSKIT_FLAGS";
+/// RootlessKit's `--net`, as dockerd-rootless.sh takes it.
+pub const NET: &str = "DOCKERD_ROOTLESS_ROOTLESSKIT_NET";
+/// RootlessKit's `--port-driver`.
+pub const PORT_DRIVER: &str = "DOCKERD_ROOTLESS_ROOTLESSKIT_PORT_DRIVER";
+/// RootlessKit's `--mtu`.
+pub const MTU: &str = "DOCKERD_ROOTLESS_ROOTLESSKIT_MTU";
+/// Further options for RootlessKit, split at blanks.
+pub const FLAGS: &str = "DOCKERD_ROOTLESS_ROOTLESSKIT_FLAGS";
 
 /// The variables that our drop-in may set.
 pub const VARIABLES: &[&str] = &[NET, PORT_DRIVER, MTU, FLAGS];

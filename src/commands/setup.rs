@@ -11,7 +11,7 @@ use super::{Scene, with_settings};
 use crate::apply::journal::{Entry, Journal, State};
 use crate::apply::{Afterwards, Site};
 use crate::capability;
-use crate::cli::{Accept, Global, Setup};
+use crate::cli::{Accept, Global, Rehearse, Setup};
 use crate::diagnose::{self, diagnose};
 use crate::error::{Doing, Error, Exit, Result};
 use crate::facts::Container;
@@ -19,6 +19,7 @@ use crate::host::systemd::Systemd;
 use crate::host::{Host, engine, process};
 use crate::inspect;
 use crate::plan::{self, Given, Plan};
+use crate::rehearse::rehearse;
 use crate::report::{Report, human};
 use crate::request::Request;
 use crate::ui::{Progress, Step, Steps, Ui};
@@ -130,6 +131,11 @@ async fn setup(
     let proves = restarts && !arguments.no_verify;
     if proves {
         host_reaches(&scene, &targets).await?;
+    }
+    if restarts && arguments.rehearse == Rehearse::Auto {
+        steps.begin("rehearse RootlessKit with the new settings");
+        rehearse(&scene.host, &scene.facts, &plan).await?;
+        steps.done();
     }
     let work = Work {
         arguments,
@@ -277,6 +283,7 @@ fn equivalent(arguments: &Setup, global: &Global, request: &Request) -> String {
         (arguments.no_restart, "--no-restart"),
         (arguments.no_verify, "--no-verify"),
         (arguments.keep, "--keep"),
+        (arguments.rehearse == Rehearse::Never, "--rehearse=never"),
     ] {
         if given {
             words.push(flag.to_owned());

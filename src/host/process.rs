@@ -104,6 +104,48 @@ async fn on_a_terminal(program: &Path) -> std::io::Result<Vec<u8>> {
     Ok(printed)
 }
 
+/// How a program ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// Whether its status was 0.
+    pub success: bool,
+    /// What it said on standard error, anything that is not UTF-8 replaced.
+    pub stderr: String,
+}
+
+/// Runs a program to its end, with another PATH if one is given.
+///
+/// # Errors
+/// When it cannot be started, or does not end by the deadline; it is killed then.
+pub async fn run(
+    program: &Path,
+    arguments: &[String],
+    path: Option<&str>,
+    deadline: Duration,
+) -> Result<Ended> {
+    let doing = || format!("run {}", program.display());
+    tracing::info!("{} {}", doing(), arguments.join(" "));
+    let mut command = Command::new(program);
+    command
+        .args(arguments)
+        .stdin(Stdio::null())
+        .kill_on_drop(true);
+    if let Some(path) = path {
+        command.env("PATH", path);
+    }
+    match timeout(deadline, command.output()).await {
+        Ok(output) => {
+            let output = output.doing(doing)?;
+            Ok(Ended {
+                success: output.status.success(),
+                stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+            })
+        }
+        Err(_) => Err(Error::new(Exit::NotApplied, doing())
+            .caused_by(format!("it did not end within {} s", deadline.as_secs()))),
+    }
+}
+
 /// This program's own file, as others can start it later.
 ///
 /// # Errors

@@ -28,6 +28,8 @@ trait Manager {
     fn reset_failed_unit(&self, name: &str) -> zbus::Result<()>;
     fn restart_unit(&self, name: &str, mode: &str) -> zbus::Result<OwnedObjectPath>;
     fn stop_unit(&self, name: &str, mode: &str) -> zbus::Result<OwnedObjectPath>;
+    #[zbus(property)]
+    fn unit_path(&self) -> zbus::Result<Vec<String>>;
     #[zbus(signal)]
     fn job_removed(
         &self,
@@ -99,6 +101,17 @@ impl Systemd {
             return Ok(Seen::Absent);
         }
         Ok(Seen::Is(unit))
+    }
+
+    /// The directories that units and drop-ins are looked for in, the first one first.
+    ///
+    /// # Errors
+    /// When the manager does not answer.
+    pub async fn search_path(&self) -> Result<Vec<String>> {
+        self.manager
+            .unit_path()
+            .await
+            .doing(|| "ask the user's systemd where it looks for units")
     }
 
     async fn properties(
