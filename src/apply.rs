@@ -4,6 +4,7 @@
 //! the restart the effective environment is read back: what systemd did not take up as meant is
 //! undone before anybody notices. Whatever fails after that is rolled back the same way.
 
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -30,6 +31,8 @@ pub struct Site<'a> {
     pub host: &'a Host,
     /// The user's systemd.
     pub systemd: &'a Systemd,
+    /// Whether dockerd has been told to restart with the new settings.
+    pub restarted: Cell<bool>,
     /// What dockerd's restart may take. systemd sets no limit of its own (`TimeoutSec=0`).
     pub patience: Duration,
 }
@@ -60,6 +63,7 @@ impl Site<'_> {
         progress.done();
         if restart {
             progress.begin(&format!("restart {}", self.host.unit));
+            self.restarted.set(true);
             self.restart().await?;
             progress.done();
         }
@@ -188,7 +192,7 @@ impl Site<'_> {
     fn stuck(&self, error: Error) -> Error {
         let unit = &self.host.unit;
         let hints = error.hints;
-        let mut stuck = Error::new(Exit::RollbackFailed, "put the old state back")
+        let mut stuck = Error::cannot(Exit::RollbackFailed, "put the old state back")
             .caused_by(error.message)
             .hint("`rootless6 undo --yes` tries again")
             .hint(format!(

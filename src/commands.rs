@@ -68,7 +68,7 @@ fn read_settings(path: &Path) -> Result<Request> {
         .doing(doing)
         .map_err(|error| error.exiting(Exit::Usage))?;
     Request::from_toml(&text).map_err(|why| {
-        Error::new(Exit::Usage, doing())
+        Error::cannot(Exit::Usage, doing())
             .caused_by(why)
             .hint("the keys are the flags of `rootless6 setup --help` without the dashes")
     })

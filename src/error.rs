@@ -62,6 +62,11 @@ impl Error {
         }
     }
 
+    /// A failure to do something: `cannot write ~/.config/…`.
+    pub fn cannot(exit: Exit, doing: impl fmt::Display) -> Self {
+        Self::new(exit, format!("cannot {doing}"))
+    }
+
     /// Adds a cause below those already there.
     #[must_use]
     pub fn caused_by(mut self, cause: impl fmt::Display) -> Self {
@@ -105,7 +110,7 @@ pub trait Doing<T> {
 impl<T, E: std::error::Error> Doing<T> for std::result::Result<T, E> {
     fn doing<S: Into<String>>(self, doing: impl FnOnce() -> S) -> Result<T> {
         self.map_err(|error| {
-            let mut ours = Error::new(Exit::NotApplied, doing());
+            let mut ours = Error::cannot(Exit::NotApplied, doing().into());
             ours.causes = cause_chain(&error);
             ours
         })
@@ -135,7 +140,7 @@ mod tests {
         let error = std::fs::read("/nonexistent/file")
             .doing(|| "read /nonexistent/file")
             .unwrap_err();
-        assert_eq!(error.message, "read /nonexistent/file");
+        assert_eq!(error.message, "cannot read /nonexistent/file");
         assert_eq!(error.causes, ["No such file or directory (os error 2)"]);
     }
 }

@@ -76,7 +76,7 @@ pub struct FileChange {
 /// When what is there cannot be merged into, or what is wanted cannot be written.
 pub fn plan(facts: &Facts, intent: &Intent, given: &Given) -> Result<Plan> {
     let unit = facts.unit.is().ok_or_else(|| {
-        Error::new(
+        Error::cannot(
             Exit::NotApplied,
             "make a plan without knowing dockerd's unit",
         )
@@ -123,7 +123,7 @@ fn environment(base: &dropin::Environment, intent: &Intent) -> Result<Vec<(Strin
         .chain(intent.flags.iter().map(String::as_str))
         .collect();
     let flags = dropin::merge_flags(theirs, &wanted).map_err(|error| {
-        Error::new(Exit::Usage, format!("merge --ipv6 into {FLAGS}"))
+        Error::cannot(Exit::Usage, format!("merge --ipv6 into {FLAGS}"))
             .caused_by(error)
             .hint("give each option of RootlessKit's as one `--flag TOKEN` without blanks or globs")
     })?;
@@ -152,7 +152,7 @@ fn drop_in(
         Vec::new()
     };
     let after = dropin::render(&variables, &commands)
-        .map_err(|error| Error::new(Exit::NotApplied, "write our drop-in").caused_by(error))?;
+        .map_err(|error| Error::cannot(Exit::NotApplied, "write our drop-in").caused_by(error))?;
     file_change(&facts.our_drop_in.path, &facts.our_drop_in.text, after)
 }
 
@@ -172,7 +172,7 @@ fn file_change(path: &Path, now: &Seen<String>, after: String) -> Result<Option<
         Seen::Is(text) => Some(text.clone()),
         Seen::Absent => None,
         Seen::Unknown(why) => {
-            return Err(Error::new(
+            return Err(Error::cannot(
                 Exit::NotApplied,
                 format!("change {} without having read it", path.display()),
             )

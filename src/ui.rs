@@ -78,6 +78,7 @@ impl Ui {
         Steps {
             ui: *self,
             animated,
+            open: false,
             running: None,
             taken: Vec::new(),
         }
@@ -113,6 +114,7 @@ pub struct Step {
 pub struct Steps {
     ui: Ui,
     animated: bool,
+    open: bool,
     running: Option<ProgressBar>,
     /// All steps so far.
     pub taken: Vec<Step>,
@@ -120,6 +122,7 @@ pub struct Steps {
 
 impl Steps {
     fn end(&mut self, sign: &str) {
+        self.open = false;
         if let Some(spinner) = self.running.take() {
             spinner.finish_and_clear();
         }
@@ -131,9 +134,8 @@ impl Steps {
 
 impl Progress for Steps {
     fn begin(&mut self, does: &str) {
-        if self.taken.last().is_some_and(|step| !step.done) {
-            self.fail();
-        }
+        self.fail();
+        self.open = true;
         self.taken.push(Step {
             does: does.to_owned(),
             done: false,
@@ -168,12 +170,13 @@ impl Steps {
         if let Some(spinner) = self.running.take() {
             spinner.finish_and_clear();
         }
+        self.open = false;
         self.taken.pop();
     }
 
-    /// The step that began last did not end well.
+    /// The step that is under way, if any, did not end well.
     pub fn fail(&mut self) {
-        if self.taken.last().is_some_and(|step| !step.done) {
+        if self.open {
             self.end(&sign(Sign::Bad));
         }
     }

@@ -56,7 +56,7 @@ impl Request {
 }
 
 fn nothing_to_bring(why: &str) -> Error {
-    Error::new(Exit::Bad, "give RootlessKit's netns IPv6").caused_by(why)
+    Error::cannot(Exit::Bad, "give RootlessKit's netns IPv6").caused_by(why)
 }
 
 /// Brings the uplink about in the current network namespace and tells which addresses it added;

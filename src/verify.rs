@@ -176,7 +176,9 @@ fn way_inside(facts: &Facts) -> Result<Join> {
     match &facts.rootlesskit {
         Seen::Is(kit) => Ok(inspect::join(kit)),
         Seen::Absent => Err(Error::new(Exit::Bad, "RootlessKit is not running")),
-        Seen::Unknown(why) => Err(Error::new(Exit::Bad, "find RootlessKit's netns").caused_by(why)),
+        Seen::Unknown(why) => {
+            Err(Error::cannot(Exit::Bad, "find RootlessKit's netns").caused_by(why))
+        }
     }
 }
 
@@ -185,7 +187,7 @@ async fn in_container(socket: &Path, network: &str, request: &observe::Request) 
     let request = probe(None, request);
     match tokio::time::timeout(PATIENCE, image::ask(&docker, network, &request)).await {
         Ok(answer) => answer,
-        Err(_) => Err(Error::new(Exit::Bad, "hear from the probe container")
+        Err(_) => Err(Error::cannot(Exit::Bad, "hear from the probe container")
             .caused_by(format!("no answer within {} s", PATIENCE.as_secs()))),
     }
 }

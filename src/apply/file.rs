@@ -194,6 +194,7 @@ fn parent(path: &Path) -> &Path {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "a test may write files plainly")]
 mod tests {
     use super::*;
 

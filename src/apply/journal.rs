@@ -155,7 +155,7 @@ fn read(path: &Path) -> Result<Entry> {
     let text = fs::read_to_string(path).doing(doing)?;
     let entry: Entry = serde_json::from_str(&text).doing(doing)?;
     if entry.schema != SCHEMA {
-        return Err(Error::new(Exit::NotApplied, doing())
+        return Err(Error::cannot(Exit::NotApplied, doing())
             .caused_by(format!(
                 "its format is {}, this rootless6 knows {SCHEMA}",
                 entry.schema
@@ -262,6 +262,7 @@ impl Change {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "a test may write files plainly")]
 mod tests {
     use super::*;
 

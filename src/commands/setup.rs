@@ -2,6 +2,7 @@
 //!
 //! The wizard and the flags share this one path; the wizard only fills the holes of the request.
 
+use std::cell::Cell;
 use std::net::Ipv6Addr;
 use std::time::Duration;
 
@@ -142,6 +143,7 @@ async fn setup(
         site: Site {
             host: &scene.host,
             systemd,
+            restarted: Cell::new(false),
             patience: Duration::from_secs(global.timeout),
         },
         plan: &plan,
@@ -361,11 +363,7 @@ impl Work<'_> {
         if entry.is_empty() {
             return Err(error.hint("`rootless6 undo` takes the settings of an earlier setup back"));
         }
-        let restarted = steps
-            .taken
-            .iter()
-            .any(|step| step.does.starts_with("restart"));
-        let afterwards = if restarted {
+        let afterwards = if self.site.restarted.get() {
             self.before
         } else {
             Afterwards::Leave
@@ -378,15 +376,12 @@ impl Work<'_> {
                 error.causes.iter().fold(stuck, Error::caused_by)
             })?;
         record.rolled_back = true;
-        let exit = match error.exit {
-            Exit::Interrupted => Exit::Interrupted,
-            _ => Exit::NotApplied,
-        };
-        Err(error.exiting(exit).hint(if restarted {
-            "everything was put back: dockerd runs as it did before"
-        } else {
-            "everything was put back: dockerd was not disturbed"
-        }))
+        let mut told = error;
+        if told.exit != Exit::Interrupted {
+            told.exit = Exit::NotApplied;
+        }
+        told.message = format!("{}; everything was put back", told.message);
+        Err(told)
     }
 }
 

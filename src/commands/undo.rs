@@ -1,5 +1,6 @@
 //! `undo`: what was there before setup, byte for byte.
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use serde_json::json;
@@ -60,6 +61,7 @@ async fn undo(arguments: &Undo, global: &Global, ui: Ui, steps: &mut Steps) -> R
     let site = Site {
         host: &scene.host,
         systemd: &systemd,
+        restarted: Cell::new(false),
         patience: Duration::from_secs(global.timeout),
     };
     let restored = site

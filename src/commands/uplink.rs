@@ -67,7 +67,7 @@ async fn rootlesskit(global: &Global) -> Result<RootlessKit> {
             Seen::Unknown(why) => why,
         };
         if Instant::now() >= deadline {
-            return Err(Error::new(Exit::Bad, "find RootlessKit").caused_by(why));
+            return Err(Error::cannot(Exit::Bad, "find RootlessKit").caused_by(why));
         }
         sleep(RETRY).await;
     }

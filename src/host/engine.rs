@@ -33,7 +33,7 @@ pub fn connect(socket: &Path) -> Result<Docker> {
     let path = socket.to_string_lossy();
     tracing::info!("talk to the Docker Engine at {path}");
     Docker::connect_with_unix(&path, REQUEST_SECONDS, API_DEFAULT_VERSION).map_err(|error| {
-        Error::new(
+        Error::cannot(
             Exit::Bad,
             format!("reach the Docker Engine at {}", socket.display()),
         )
@@ -134,7 +134,7 @@ pub async fn answers(socket: &Path, deadline: Instant) -> Result<()> {
     if timeout_at(deadline, asking).await.is_ok() {
         return Ok(());
     }
-    let error = Error::new(Exit::NotApplied, "wait for the Docker Engine")
+    let error = Error::new(Exit::NotApplied, "the Docker Engine does not answer")
         .caused_by(format!("no answer on {} by the deadline", socket.display()));
     Err(last.into_iter().fold(error, Error::caused_by))
 }

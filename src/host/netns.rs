@@ -30,7 +30,7 @@ pub async fn ask(request: &Request, deadline: Duration) -> Result<Answer> {
     let output = match timeout(deadline, run).await {
         Ok(output) => output.doing(|| "start the vantage point")?,
         Err(_) => {
-            return Err(Error::new(Exit::Bad, "hear from the vantage point")
+            return Err(Error::cannot(Exit::Bad, "hear from the vantage point")
                 .caused_by(format!("no answer within {} s", deadline.as_secs())));
         }
     };

@@ -73,7 +73,7 @@ pub async fn version_of(program: &Path) -> Result<String> {
     };
     match timeout(VERSION_DEADLINE, run).await {
         Ok(printed) => Ok(String::from_utf8_lossy(&printed.doing(doing)?).into_owned()),
-        Err(_) => Err(Error::new(Exit::NotApplied, doing()).caused_by("it does not end")),
+        Err(_) => Err(Error::cannot(Exit::NotApplied, doing()).caused_by("it does not end")),
     }
 }
 
@@ -141,7 +141,7 @@ pub async fn run(
                 stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
             })
         }
-        Err(_) => Err(Error::new(Exit::NotApplied, doing())
+        Err(_) => Err(Error::cannot(Exit::NotApplied, doing())
             .caused_by(format!("it did not end within {} s", deadline.as_secs()))),
     }
 }

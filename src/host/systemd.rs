@@ -168,6 +168,18 @@ impl Systemd {
             .await
     }
 
+    /// A connection may subscribe once; it has if this was not its first job.
+    async fn subscribe(&self) -> zbus::Result<()> {
+        match self.manager.subscribe().await {
+            Err(zbus::Error::MethodError(name, ..))
+                if name.as_str() == "org.freedesktop.systemd1.AlreadySubscribed" =>
+            {
+                Ok(())
+            }
+            subscribed => subscribed,
+        }
+    }
+
     /// Calls for a job and waits for its `JobRemoved`, whose stream is open before the call: a job
     /// may be over before its path is even known.
     async fn job(
@@ -179,7 +191,7 @@ impl Systemd {
         tracing::info!("{doing}, by the user's systemd");
         let run = async {
             let mut removed = self.manager.receive_job_removed().await?;
-            self.manager.subscribe().await?;
+            self.subscribe().await?;
             let job = call.await?;
             while let Some(signal) = removed.next().await {
                 let over = signal.args()?;
@@ -192,15 +204,15 @@ impl Systemd {
         let result = match timeout_at(deadline, run).await {
             Ok(result) => result.doing(|| doing)?,
             Err(_) => {
-                return Err(Error::new(Exit::NotApplied, doing)
+                return Err(Error::cannot(Exit::NotApplied, doing)
                     .caused_by("systemd's job was not over by the deadline"));
             }
         };
         match result.as_deref() {
             Some("done") => Ok(()),
-            Some(other) => Err(Error::new(Exit::NotApplied, doing)
+            Some(other) => Err(Error::cannot(Exit::NotApplied, doing)
                 .caused_by(format!("systemd's job ended with {other:?}"))),
-            None => Err(Error::new(Exit::NotApplied, doing)
+            None => Err(Error::cannot(Exit::NotApplied, doing)
                 .caused_by("the bus went away while waiting for systemd's job")),
         }
     }

@@ -43,7 +43,7 @@ pub(super) fn daemon_json(
         Seen::Is(text) => Some(text.as_str()),
         Seen::Absent => None,
         Seen::Unknown(why) => {
-            return Err(Error::new(
+            return Err(Error::cannot(
                 Exit::NotApplied,
                 format!(
                     "change {} without having read it",
@@ -54,7 +54,7 @@ pub(super) fn daemon_json(
         }
     };
     let Some(version) = diagnose::engine_version(facts) else {
-        return Err(Error::new(
+        return Err(Error::cannot(
             Exit::NotApplied,
             "configure an Engine whose version is not known",
         )
@@ -72,7 +72,7 @@ pub(super) fn daemon_json(
         return Ok((None, wishes.notes));
     }
     let after = edit(text, &wishes.changes).map_err(|error| {
-        Error::new(
+        Error::cannot(
             Exit::NotApplied,
             format!("change {}", facts.daemon_json.path.display()),
         )

@@ -7,12 +7,12 @@ use super::icmp_error::ErrorKind;
 use super::link::{Arrival, PacketLink, ReceivedError, ReceivedPacket};
 use super::packet::ECHO_REPLY;
 
-pub const TARGET: &str = "[3fff:1::1]:0";
-pub const CONTROL: &str = "[3fff:2::1]:0";
-pub const IDENTIFIER: u16 = 0x1234;
+pub(super) const TARGET: &str = "[3fff:1::1]:0";
+pub(super) const CONTROL: &str = "[3fff:2::1]:0";
+pub(super) const IDENTIFIER: u16 = 0x1234;
 
 /// An echo as the script sees it.
-pub struct SentEcho<'a> {
+pub(super) struct SentEcho<'a> {
     /// Counts echoes to this destination from 1, failed ones too.
     pub number: u32,
     pub to_control: bool,
@@ -22,7 +22,7 @@ pub struct SentEcho<'a> {
 }
 
 /// What the network does about an echo, `after` so many milliseconds.
-pub enum Effect {
+pub(super) enum Effect {
     Packet {
         after: u64,
         source: SocketAddrV6,
@@ -37,13 +37,13 @@ pub enum Effect {
 }
 
 impl SentEcho<'_> {
-    pub fn reply_bytes(&self) -> Vec<u8> {
+    pub(super) fn reply_bytes(&self) -> Vec<u8> {
         let mut bytes = self.message.to_vec();
         bytes[0] = ECHO_REPLY;
         bytes
     }
 
-    pub fn reply(&self, after: u64) -> Effect {
+    pub(super) fn reply(&self, after: u64) -> Effect {
         Effect::Packet {
             after,
             source: self.destination,
@@ -52,7 +52,7 @@ impl SentEcho<'_> {
     }
 
     /// The honest reply with one byte changed.
-    pub fn altered_reply(&self, after: u64, position: usize) -> Effect {
+    pub(super) fn altered_reply(&self, after: u64, position: usize) -> Effect {
         let mut bytes = self.reply_bytes();
         bytes[position] ^= 1;
         Effect::Packet {
@@ -62,7 +62,7 @@ impl SentEcho<'_> {
         }
     }
 
-    pub fn no_route(&self, after: u64) -> Effect {
+    pub(super) fn no_route(&self, after: u64) -> Effect {
         Effect::Error {
             after,
             icmp_type: 1,
@@ -74,7 +74,7 @@ impl SentEcho<'_> {
 
 type Script = dyn FnMut(&SentEcho<'_>) -> Result<Vec<Effect>, ErrorKind>;
 
-pub struct ScriptedLink {
+pub(super) struct ScriptedLink {
     script: Box<Script>,
     now: Duration,
     inbox: Vec<(Duration, Effect)>,
@@ -83,7 +83,7 @@ pub struct ScriptedLink {
 }
 
 impl ScriptedLink {
-    pub fn new(
+    pub(super) fn new(
         script: impl FnMut(&SentEcho<'_>) -> Result<Vec<Effect>, ErrorKind> + 'static,
     ) -> Self {
         let (now, numbers) = (Duration::ZERO, [0; 2]);

@@ -70,7 +70,7 @@ fn check(address: Ipv6Addr) -> Result<()> {
 async fn look_up(name: &str) -> Result<Vec<Ipv6Addr>> {
     let shown = plain(name);
     let fail = |cause: String| {
-        Error::new(Exit::Usage, format!("find the IPv6 address of {shown:?}"))
+        Error::cannot(Exit::Usage, format!("find the IPv6 address of {shown:?}"))
             .caused_by(cause)
             .hint("give an address instead: `--target ADDR`")
     };

@@ -51,7 +51,11 @@ impl Style {
     /// For a further element of the list that is this member's value.
     pub(super) fn of_elements(text: &str, member: &Member, elements: &[Range<usize>]) -> Self {
         let Some((last, earlier)) = elements.split_last() else {
-            return Self::of_empty(text, member.value.start, &colon(text, member));
+            // A line of its own for each element is enough.
+            return Self {
+                inline: true,
+                ..Self::of_empty(text, member.value.start, &colon(text, member))
+            };
         };
         let old = &text[last.clone()];
         let comma = earlier

@@ -134,9 +134,9 @@ fn a_list_takes_one_more_element() {
              {\"base\": \"fd12:3456:789a::/48\", \"size\": 64}\n  ]\n}\n",
         ),
         (
-            "{\n  \"default-address-pools\": [\n    {\"base\": \"172.30.0.0/16\",\n      \"size\": 24\n    }\n  ]\n}\n",
-            "{\n  \"default-address-pools\": [\n    {\"base\": \"172.30.0.0/16\",\n      \"size\": 24\n    },\n    \
-             {\"base\": \"fd12:3456:789a::/48\",\n      \"size\": 64\n    }\n  ]\n}\n",
+            "{\n  \"default-address-pools\": [\n    {\n      \"base\": \"172.30.0.0/16\",\n      \"size\": 24\n    }\n  ]\n}\n",
+            "{\n  \"default-address-pools\": [\n    {\n      \"base\": \"172.30.0.0/16\",\n      \"size\": 24\n    },\n    \
+             {\n      \"base\": \"fd12:3456:789a::/48\",\n      \"size\": 64\n    }\n  ]\n}\n",
         ),
         (
             "{\"default-address-pools\":[{\"base\":\"172.30.0.0/16\",\"size\":24}]}",
@@ -144,7 +144,7 @@ fn a_list_takes_one_more_element() {
         ),
         (
             "{\n  \"default-address-pools\": []\n}\n",
-            "{\n  \"default-address-pools\": [\n    {\"base\": \"fd12:3456:789a::/48\",\n      \"size\": 64\n    }\n  ]\n}\n",
+            "{\n  \"default-address-pools\": [\n    {\"base\": \"fd12:3456:789a::/48\", \"size\": 64}\n  ]\n}\n",
         ),
         (
             "{\n  \"default-address-pools\": [ { \"size\": 64, \"base\": \"fd12:3456:789a::/48\" } ]\n}",

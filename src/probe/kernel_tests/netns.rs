@@ -1,17 +1,27 @@
 //! Throw-away network namespaces, one for each thread that asks.
 
+#![expect(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "a test tells what it does to its namespace, with ip(8)"
+)]
+
 use std::process::Command;
 use std::sync::mpsc::{Sender, channel};
 use std::thread::JoinHandle;
 
 use nix::sched::{CloneFlags, unshare};
-use nix::unistd::gettid;
+use nix::unistd::{geteuid, gettid};
 
 /// The other end of the veth pair.
-pub const PEER: &str = "3fff:1::2";
+pub(super) const PEER: &str = "3fff:1::2";
 
 /// Runs a test in a new network namespace whose loopback is up.
-pub fn in_netns(test: impl FnOnce() + Send + 'static) {
+pub(super) fn in_netns(test: impl FnOnce() + Send + 'static) {
+    if !geteuid().is_root() && std::env::var_os("CI").is_none() {
+        println!("NOT RUN: only root can make a network namespace");
+        return;
+    }
     let thread = std::thread::spawn(|| {
         unshare(CloneFlags::CLONE_NEWNET).expect("unshare the network namespace: run as root");
         ip("link set lo up");
@@ -23,7 +33,7 @@ pub fn in_netns(test: impl FnOnce() + Send + 'static) {
 }
 
 /// `ip -6 …` in the network namespace of this thread.
-pub fn ip(words: &str) {
+pub(super) fn ip(words: &str) {
     println!("ip -6 {words}");
     let status = Command::new("ip")
         .arg("-6")
@@ -37,12 +47,12 @@ fn set_sysctl(path: &str, value: &str) {
     std::fs::write(format!("/proc/sys/net/{path}"), value).unwrap();
 }
 
-pub fn allow_datagram() {
+pub(super) fn allow_datagram() {
     set_sysctl("ipv4/ping_group_range", "0 2147483647");
 }
 
 /// A host in another network namespace at the far end of `veth0`; ends on drop.
-pub struct Neighbour {
+pub(super) struct Neighbour {
     end: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -50,7 +60,7 @@ pub struct Neighbour {
 impl Neighbour {
     /// Makes the pair, here `veth0` with 3fff:1::1 and a default route, there `veth1` with `PEER`
     /// and `routes` (words behind `ip -6 route add`).
-    pub fn new(routes: &'static [&'static str]) -> Self {
+    pub(super) fn new(routes: &'static [&'static str]) -> Self {
         let (tell_id, id) = channel();
         let (tell_moved, moved) = channel();
         let (tell_ready, ready) = channel();
