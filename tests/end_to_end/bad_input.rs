@@ -197,7 +197,15 @@ fn a_stopped_dockerd_is_named_and_setup_starts_it() {
 
     lab.set_up();
     lab.ping_from("bridge").exits(0);
-    // Before it was stopped; so it is again.
+    // It runs now, so it runs on.
+    lab.alice("rootless6 undo --yes").exits(0);
+    assert_eq!(lab.tree(), before);
+    lab.runs_as_before();
+    lab.alice("rootless6 verify").exits(1);
+
+    // Stopped by hand while the settings stand, it is not started by their undo.
+    lab.set_up();
+    lab.alice("systemctl --user stop docker").exits(0);
     lab.alice("rootless6 undo --yes").exits(0);
     assert_eq!(lab.tree(), before);
     let state = lab.alice("systemctl --user is-active docker");
