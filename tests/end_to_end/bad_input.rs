@@ -297,31 +297,29 @@ fn a_read_only_home_stays_as_it_is() {
 }
 
 #[test]
-fn a_full_disk_loses_nothing() {
+fn a_full_disk_below_the_journal_stops_setup_before_its_first_effect() {
     let Some(lab) = Lab::up("trixie") else { return };
-    lab.write("~/.config/docker/daemon.json", "{\n  \"debug\": false\n}\n");
-    let (config, state) = ("/home/alice/.config", "/home/alice/.local/state");
-    let small = |path: &str| {
-        lab.root(&format!(
-            "install -d -o alice -g alice {path} && cp -a {path} /tmp/kept
-            mount -t tmpfs -o size=256k,uid=1000,gid=1000,mode=755 tmpfs {path}
-            cp -a /tmp/kept/. {path}/ && rm -r /tmp/kept
-            head -c 1M /dev/zero >{path}/fill; chown alice:alice {path}/fill; df {path}"
-        ))
-        .exits(0);
-    };
     let invocation = lab.invocation();
-
-    small(state);
+    fill(&lab, "/home/alice/.local/state");
     let before = lab.tree();
     let setup = lab.alice("rootless6 setup --yes").exits(3);
     setup.says(&[".local/state/rootless6", "o space left"]);
     assert_eq!(lab.tree(), before);
     let left = lab.alice("find ~/.local/state -type f -size +0 ! -name fill");
     assert_eq!(left.stdout, "", "no half-written journal");
-    lab.root(&format!("umount {state}")).exits(0);
+    assert_eq!(lab.invocation(), invocation, "nothing restarted");
+    lab.runs_as_before();
+    // With room again, it goes on as if nothing had been.
+    lab.alice("rm ~/.local/state/fill").exits(0);
+    lab.set_up();
+}
 
-    small(config);
+#[test]
+fn a_full_disk_below_the_settings_loses_nothing() {
+    let Some(lab) = Lab::up("trixie") else { return };
+    lab.write("~/.config/docker/daemon.json", "{\n  \"debug\": false\n}\n");
+    let invocation = lab.invocation();
+    fill(&lab, "/home/alice/.config");
     let before = lab.tree();
     let setup = lab.alice("rootless6 setup --yes").exits(3);
     setup.says(&["zz-rootless6.conf", "o space left"]);
@@ -339,4 +337,20 @@ fn a_full_disk_loses_nothing() {
     lab.runs_as_before();
     let undo = lab.alice("rootless6 undo --yes").exits(0);
     undo.says(&["nothing to undo"]);
+}
+
+/// Puts a folder of alice's on a small file system of its own, and fills that to the last byte.
+fn fill(lab: &Lab, path: &str) {
+    lab.root(&format!(
+        "set -e
+        install -d -o alice -g alice {path}
+        cp -a {path} /tmp/kept
+        mount -t tmpfs -o size=256k,uid=1000,gid=1000,mode=755 tmpfs {path}
+        cp -a /tmp/kept/. {path}/
+        rm -r /tmp/kept
+        head -c 1M /dev/zero >{path}/fill || true
+        chown alice:alice {path}/fill
+        df {path}"
+    ))
+    .exits(0);
 }

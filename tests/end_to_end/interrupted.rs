@@ -26,17 +26,27 @@ fn while_held(lab: &Lab, script: &str) -> Output {
 #[test]
 fn an_interrupt_during_the_restart_puts_everything_back() {
     let Some(lab) = Lab::up("trixie") else { return };
+    signalled_it_puts_everything_back(&lab, "INT");
+}
+
+/// A terminal that is closed, a machine that shuts down.
+#[test]
+fn a_hangup_or_a_termination_during_the_restart_puts_everything_back() {
+    let Some(lab) = Lab::up("trixie") else { return };
+    signalled_it_puts_everything_back(&lab, "TERM");
+    signalled_it_puts_everything_back(&lab, "HUP");
+}
+
+fn signalled_it_puts_everything_back(lab: &Lab, signal: &str) {
     lab.plant("held.conf", HELD);
     lab.alice("systemctl --user restart docker").exits(0);
     let before = lab.tree();
-    for signal in ["INT", "TERM", "HUP"] {
-        let setup = while_held(&lab, &format!("kill -{signal} $pid"));
-        let setup = setup.exits(130).json();
-        assert_eq!(setup["rolled_back"], true, "SIG{signal}");
-        assert_eq!(setup["changed"], false);
-        assert_eq!(lab.tree(), before);
-        lab.runs_as_before();
-    }
+    let setup = while_held(lab, &format!("kill -{signal} $pid"));
+    let setup = setup.exits(130).json();
+    assert_eq!(setup["rolled_back"], true);
+    assert_eq!(setup["changed"], false);
+    assert_eq!(lab.tree(), before);
+    lab.runs_as_before();
 }
 
 #[test]
