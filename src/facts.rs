@@ -186,8 +186,6 @@ pub struct Engine {
     pub architecture: String,
     /// RootlessKit's own version, where the Engine reports it (23.0 and later).
     pub rootlesskit: Option<Version>,
-    /// RootlessKit's state directory, where the Engine reports it.
-    pub state_dir: Option<PathBuf>,
     /// The networks, by name.
     pub networks: Vec<DockerNetwork>,
 }

@@ -26,20 +26,25 @@ pub const DROP_IN: &str = "zz-rootless6.conf";
 const LOOK: Duration = Duration::from_secs(5);
 
 /// Gathers all facts. `systemd` is the connection, or why there is none.
+///
+/// The Engine's answer takes longest, so all else is looked at while it is awaited.
 pub async fn gather(host: &Host, systemd: Result<&Systemd, String>) -> Facts {
-    let (unit, engine) = tokio::join!(seen_unit(systemd, &host.unit), engine::gather(&host.socket));
-    let path = unit
-        .is()
-        .and_then(|unit| unit.variable("PATH"))
-        .map_or_else(|| host.path.clone(), Into::into);
-    let main_pid = unit.is().map_or(0, |unit| unit.main_pid);
-    let running = rootlesskit::running(main_pid, engine.is(), host);
-    let dockerd_too = engine.is().is_none();
-    let (tap, tools, network) = tokio::join!(
-        tap(&running),
-        tools::gather(&path, dockerd_too),
-        host_network()
-    );
+    let beside_the_engine = async {
+        let unit = seen_unit(systemd, &host.unit).await;
+        let path = unit
+            .is()
+            .and_then(|unit| unit.variable("PATH"))
+            .map_or_else(|| host.path.clone(), Into::into);
+        let running = running(unit.is().map_or(0, |unit| unit.main_pid), host);
+        let (tap, tools, network) =
+            tokio::join!(tap(&running), tools::gather(&path), host_network());
+        (unit, path, running, tap, tools, network)
+    };
+    let (engine, (unit, path, running, tap, mut tools, network)) =
+        tokio::join!(engine::gather(&host.socket), beside_the_engine);
+    if engine.is().is_none() {
+        tools.dockerd = tools::dockerd(&path).await;
+    }
     Facts {
         home: host.home.clone(),
         rootlesskit: rootlesskit::with_version(running, engine.is(), &tools),

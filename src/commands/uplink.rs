@@ -61,7 +61,7 @@ async fn rootlesskit(global: &Global) -> Result<RootlessKit> {
     let host = Host::from_environment(&global.unit)?;
     let deadline = Instant::now() + PATIENCE;
     loop {
-        let why = match inspect::running(main_pid(&host).await?, None, &host) {
+        let why = match inspect::running(main_pid(&host).await?, &host) {
             Seen::Is(kit) => return Ok(kit),
             Seen::Absent => "it is not running".to_owned(),
             Seen::Unknown(why) => why,

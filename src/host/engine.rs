@@ -1,7 +1,7 @@
 //! The Docker Engine API on its Unix socket.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use bollard::models::{ContainerSummary, Network, PortSummary, SystemInfo, SystemVersion};
@@ -76,10 +76,6 @@ fn engine_from(version: &SystemVersion, info: SystemInfo, networks: Vec<Network>
         .iter()
         .flatten()
         .find(|component| component.name == "rootlesskit");
-    let state_dir = rootlesskit
-        .and_then(|component| component.details.as_ref())
-        .and_then(|details| details.get("StateDir"))
-        .map(PathBuf::from);
     let mut networks: Vec<_> = networks.into_iter().map(network_from).collect();
     networks.sort_by(|a, b| a.name.cmp(&b.name));
     Seen::Is(Engine {
@@ -92,7 +88,6 @@ fn engine_from(version: &SystemVersion, info: SystemInfo, networks: Vec<Network>
         operating_system: info.operating_system.unwrap_or_default(),
         architecture: version.arch.clone().unwrap_or_default(),
         rootlesskit: rootlesskit.and_then(|component| Version::find(&component.version)),
-        state_dir,
         networks,
     })
 }

@@ -12,7 +12,7 @@ use crate::vantage::Join;
 /// the implicit port driver nothing about ports.
 ///
 /// `main_pid` is the process that systemd supervises, 0 when there is none.
-pub fn running(main_pid: u32, engine: Option<&Engine>, host: &Host) -> Seen<RootlessKit> {
+pub fn running(main_pid: u32, host: &Host) -> Seen<RootlessKit> {
     if main_pid == 0 {
         return Seen::Absent;
     }
@@ -21,7 +21,7 @@ pub fn running(main_pid: u32, engine: Option<&Engine>, host: &Host) -> Seen<Root
     if !line.first().is_some_and(|program| is_rootlesskit(program)) {
         return Seen::Unknown(format!("process {main_pid} of the unit is not rootlesskit"));
     }
-    let Some(state_dir) = state_dir(options, main_pid, engine, host) else {
+    let Some(state_dir) = state_dir(options, main_pid, host) else {
         return Seen::Unknown("RootlessKit's state directory was not found".to_owned());
     };
     let child_pid = match child_pid(&state_dir, main_pid) {
@@ -72,12 +72,7 @@ fn switch(options: &[String], name: &str) -> bool {
 
 /// Engine 20.10–24 leaves the choice to RootlessKit, which takes `/tmp/rootlesskitNNN` and tells
 /// its children.
-fn state_dir(
-    options: &[String],
-    main_pid: u32,
-    engine: Option<&Engine>,
-    host: &Host,
-) -> Option<PathBuf> {
+fn state_dir(options: &[String], main_pid: u32, host: &Host) -> Option<PathBuf> {
     let told = || {
         process::children(main_pid)
             .into_iter()
@@ -89,7 +84,6 @@ fn state_dir(
     };
     option(options, "--state-dir")
         .map(PathBuf::from)
-        .or_else(|| engine.and_then(|engine| engine.state_dir.clone()))
         .or_else(|| told().map(PathBuf::from))
         .or_else(|| from_dockerd().map(PathBuf::from))
 }

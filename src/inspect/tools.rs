@@ -5,27 +5,24 @@ use crate::facts::{Seen, Tool, Tools};
 use crate::host::process;
 
 /// Finds the programs with the unit's PATH, which is frozen when the unit is made: what the shell
-/// finds may be another one. dockerd is asked for its version only where the Engine does not
-/// answer.
-pub(super) async fn gather(path: &OsStr, dockerd_too: bool) -> Tools {
-    let (pasta, slirp4netns, rootlesskit, dockerd) = tokio::join!(
+/// finds may be another one.
+pub(super) async fn gather(path: &OsStr) -> Tools {
+    let (pasta, slirp4netns, rootlesskit) = tokio::join!(
         tool(path, &["pasta"]),
         tool(path, &["slirp4netns"]),
-        tool(path, &["docker-rootlesskit", "rootlesskit"]),
-        async {
-            if dockerd_too {
-                tool(path, &["dockerd"]).await
-            } else {
-                Seen::Absent
-            }
-        }
+        tool(path, &["docker-rootlesskit", "rootlesskit"])
     );
     Tools {
         pasta,
         slirp4netns,
         rootlesskit,
-        dockerd,
+        dockerd: Seen::Absent,
     }
+}
+
+/// dockerd's own word on its version, where the Engine does not answer.
+pub(super) async fn dockerd(path: &OsStr) -> Seen<Tool> {
+    tool(path, &["dockerd"]).await
 }
 
 async fn tool(path: &OsStr, names: &[&str]) -> Seen<Tool> {
