@@ -16,13 +16,13 @@ use crate::facts::{Seen, Unit};
 use crate::host::systemd::Systemd;
 use crate::host::{Host, engine};
 use crate::inspect;
-use crate::plan::Plan;
+use crate::plan::{Plan, dropin};
 use crate::ui::Progress;
 
 pub mod file;
 pub mod journal;
 
-use journal::{Entry, Journal};
+use journal::{Entry, Journal, State};
 
 /// The running system that a plan is carried out on.
 #[derive(Debug)]
@@ -38,7 +38,7 @@ pub struct Site<'a> {
 }
 
 impl Site<'_> {
-    /// Writes the files and restarts dockerd; returns the journal entry that undoes it.
+    /// Writes the files and restarts dockerd.
     ///
     /// # Errors
     /// What failed; nothing is taken back yet. See [`Site::roll_back`].
@@ -52,7 +52,7 @@ impl Site<'_> {
     ) -> Result<()> {
         for change in &plan.files {
             progress.begin(&format!("write {}", self.host.short(&change.path)));
-            entry.write(journal, &change.path, change.after.as_bytes())?;
+            entry.write(journal, change)?;
             progress.done();
         }
         progress.begin("make systemd read its files again");
@@ -73,33 +73,29 @@ impl Site<'_> {
     /// Asks systemd for the environment that the unit would start with now.
     async fn read_back(&self, plan: &Plan) -> Result<()> {
         let unit = self.unit().await?;
-        let lost: Vec<_> = plan
+        let lost = plan
             .environment
             .iter()
-            .filter(|(name, value)| unit.variable(name) != Some(value))
-            .collect();
-        let Some((name, value)) = lost.first() else {
+            .find(|(name, value)| unit.variable(name) != Some(value));
+        let Some((name, value)) = lost else {
             return Ok(());
         };
         let effective = unit.variable(name).unwrap_or("not set");
-        let winner = unit
-            .files
-            .iter()
-            .rev()
-            .find(|file| file.text.contains(name.as_str()));
         let error = Error::new(
             Exit::NotApplied,
-            format!("another drop-in wins over ours ({})", Code::DropinShadowed),
+            format!(
+                "systemd does not take up our drop-in ({})",
+                Code::DropinShadowed
+            ),
         )
         .caused_by(format!("{name} is {effective:?} and should be {value:?}"));
-        Err(match winner {
-            Some(file) => error
-                .caused_by(format!("set in {}", file.path.display()))
+        Err(match shadow(&unit, name) {
+            Some(path) => error
+                .caused_by(format!("{path} comes after it"))
                 .hint(format!(
-                    "take {name} out of {}, then run `rootless6 setup` again",
-                    file.path.display()
+                    "take {name} out of {path}, then run `rootless6 setup` again"
                 )),
-            None => error,
+            None => error.hint("see `systemctl --user show-environment` for XDG_CONFIG_HOME"),
         })
     }
 
@@ -168,8 +164,10 @@ impl Site<'_> {
         progress: &mut dyn Progress,
     ) -> Result<Restored> {
         progress.begin("put the old files back");
-        let restored = entry.restore(journal).map_err(|error| self.stuck(error))?;
-        progress.done();
+        let restored = entry.restore();
+        if restored.failed.is_empty() {
+            progress.done();
+        }
         progress.begin(match afterwards {
             Afterwards::Leave => "make systemd read its files again",
             Afterwards::Restart => "restart dockerd with the old settings",
@@ -186,6 +184,13 @@ impl Site<'_> {
         };
         settle.await.map_err(|error| self.stuck(error))?;
         progress.done();
+        if let Some(error) = restored.failed.first() {
+            return Err(self.stuck(error.clone()));
+        }
+        if restored.skipped.is_empty() {
+            // Unmarked, the entry is undone once more one day, which finds everything in place.
+            let _ = entry.mark(journal, State::Undone);
+        }
         Ok(restored)
     }
 
@@ -202,6 +207,18 @@ impl Site<'_> {
         stuck.hints.extend(hints);
         stuck
     }
+}
+
+/// The last file that sets a variable, or takes all of them back, if it is not our own.
+fn shadow(unit: &Unit, name: &str) -> Option<String> {
+    let sets = |text: &str| {
+        dropin::parse(text).assignments.iter().any(|assignment| {
+            assignment.key == "Environment"
+                && (assignment.value.is_empty() || assignment.value.contains(name))
+        })
+    };
+    let last = unit.files.iter().rev().find(|file| sets(&file.text))?;
+    (!last.path.ends_with(inspect::DROP_IN)).then(|| last.path.display().to_string())
 }
 
 /// What becomes of dockerd once the old files are back.
@@ -222,6 +239,8 @@ pub struct Restored {
     pub restored: Vec<PathBuf>,
     /// Files that were left alone, and why.
     pub skipped: Vec<(PathBuf, String)>,
+    /// What went wrong.
+    pub failed: Vec<Error>,
 }
 
 impl Restored {

@@ -26,6 +26,9 @@ pub struct Cli {
     pub command: Command,
 }
 
+/// The unit that dockerd-rootless-setuptool.sh makes.
+pub const DEFAULT_UNIT: &str = "docker.service";
+
 const EXITS: &str = "\
 Exit status:
   0    well, or nothing to do
@@ -66,7 +69,7 @@ pub struct Global {
         long,
         global = true,
         value_name = "NAME",
-        default_value = "docker.service",
+        default_value = DEFAULT_UNIT,
         env = "ROOTLESS6_UNIT",
         hide_env = true
     )]

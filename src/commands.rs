@@ -1,11 +1,14 @@
 //! One recipe for each command.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
 
+use clap::CommandFactory;
 use clap::error::ErrorKind;
 
+use crate::cli::Cli;
 use crate::error::{Doing, Error, Exit, Result};
 use crate::facts::Facts;
 use crate::host::Host;
@@ -41,6 +44,13 @@ impl Scene {
 
     async fn look(unit: &str) -> Result<Self> {
         let host = Host::from_environment(unit)?;
+        if let Some(address) = &host.elsewhere {
+            return Err(Error::new(
+                Exit::Elsewhere,
+                format!("DOCKER_HOST leads to another machine: {}", plain(address)),
+            )
+            .hint("run rootless6 there, or here with `env -u DOCKER_HOST rootless6 …`"));
+        }
         let systemd = Systemd::connect(&host.bus).await;
         let facts = inspect::gather(&host, systemd.as_ref().map_err(Error::to_string)).await;
         Ok(Self {
@@ -64,9 +74,11 @@ fn with_settings(request: Request, host: &Host, file: Option<&Path>) -> Result<R
 
 fn read_settings(path: &Path) -> Result<Request> {
     let doing = || format!("read the settings in {}", path.display());
-    let text = fs::read_to_string(path)
-        .doing(doing)
-        .map_err(|error| error.exiting(Exit::Usage))?;
+    let text = fs::read_to_string(path).doing(doing).map_err(|error| {
+        error
+            .exiting(Exit::Usage)
+            .hint("give a file that can be read: `--config FILE`")
+    })?;
     Request::from_toml(&text).map_err(|why| {
         Error::cannot(Exit::Usage, doing())
             .caused_by(why)
@@ -84,12 +96,35 @@ pub fn choose_colour(choice: clap::ColorChoice) {
     .write_global();
 }
 
+/// An argument's variable can be replaced but not taken away.
+const NOBODY_SETS: &str = "ROOTLESS6_";
+
+/// As clap's own parser of such values has it.
+fn is_true(value: &str) -> bool {
+    let value = value.to_lowercase();
+    ["y", "yes", "t", "true", "on", "1"].contains(&value.as_str())
+}
+
+/// The command line's grammar, without the variables that are set to nothing: they count as unset.
+pub fn grammar() -> clap::Command {
+    without_empty_variables(Cli::command())
+}
+
+fn without_empty_variables(command: clap::Command) -> clap::Command {
+    let is_empty = |name: &OsStr| std::env::var_os(name).is_some_and(|value| value.is_empty());
+    command
+        .mut_args(|argument| match argument.get_env() {
+            Some(name) if is_empty(name) => argument.env(NOBODY_SETS),
+            _ => argument,
+        })
+        .mut_subcommands(without_empty_variables)
+}
+
 /// Reports what clap has to say of the command line: help and version are answers, the rest is
 /// usage.
 pub fn usage_error(error: &clap::Error) -> ExitCode {
-    let asked = |value: String| !matches!(value.as_str(), "" | "0" | "false" | "no" | "off");
-    let json = std::env::args().any(|argument| argument == "--json")
-        || std::env::var("ROOTLESS6_JSON").is_ok_and(asked);
+    let json = std::env::args_os().any(|argument| argument == "--json")
+        || std::env::var("ROOTLESS6_JSON").is_ok_and(|value| is_true(&value));
     let answer = matches!(
         error.kind(),
         ErrorKind::DisplayHelp

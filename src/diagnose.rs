@@ -4,16 +4,16 @@ use std::fmt;
 
 use serde::Serialize;
 
+pub use obstacle::{Wanted, obstacle};
+
 use crate::error::{Error, Exit};
 use crate::facts::Facts;
 
 mod engine;
 mod host;
+mod obstacle;
 mod rootlesskit;
 mod unit;
-
-pub(crate) use engine::version as engine_version;
-pub(crate) use rootlesskit::version as rootlesskit_version;
 
 /// The stable names of what can be wrong. Scripts rely on them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
@@ -40,7 +40,6 @@ pub enum Code {
     DriverWithoutIpv6,
     #[serde(rename = "ipv6-flag-missing")]
     Ipv6FlagMissing,
-    PortDriverMismatch,
     MtuTrap,
     PastaMissing,
     DaemonJsonInvalid,
@@ -48,8 +47,6 @@ pub enum Code {
     BridgeWithoutIpv6,
     #[serde(rename = "network-without-ipv6")]
     NetworkWithoutIpv6,
-    #[serde(rename = "new-networks-without-ipv6")]
-    NewNetworksWithoutIpv6,
     #[serde(rename = "ip6tables-off")]
     Ip6tablesOff,
     IptablesOff,
@@ -184,7 +181,6 @@ mod tests {
                 "rootlesskit-without-ipv6-config",
             ),
             (Code::DriverWithoutIcmp6, "driver-without-icmp6"),
-            (Code::NewNetworksWithoutIpv6, "new-networks-without-ipv6"),
             (Code::Ip6tablesOff, "ip6tables-off"),
             (Code::DropinShadowed, "dropin-shadowed"),
             (Code::MtuTrap, "mtu-trap"),

@@ -68,6 +68,8 @@ impl<T> Seen<T> {
 pub struct Facts {
     /// The user's home directory.
     pub home: PathBuf,
+    /// The name of the unit that was asked about, `docker.service`.
+    pub unit_name: String,
     /// The user's unit that runs dockerd.
     pub unit: Seen<Unit>,
     /// What the Engine says of itself.
@@ -88,6 +90,23 @@ pub struct Facts {
 }
 
 impl Facts {
+    /// The Engine's version: of the one that answers, else of the program.
+    pub fn engine_version(&self) -> Option<Version> {
+        let answering = self.engine.is().map(|engine| engine.version);
+        let installed = || Version::find(&self.tools.dockerd.is()?.version);
+        answering.or_else(installed)
+    }
+
+    /// RootlessKit's version: of the one that runs, else of the one that would.
+    pub fn rootlesskit_version(&self) -> Option<Version> {
+        let running = self
+            .rootlesskit
+            .is()
+            .and_then(|kit| kit.version.is().copied());
+        let installed = || Version::find(&self.tools.rootlesskit.is()?.version);
+        running.or_else(installed)
+    }
+
     /// A path with the home directory shortened to `~`, for people.
     pub fn short(&self, path: &Path) -> String {
         short(path, &self.home)
@@ -116,8 +135,6 @@ pub struct Unit {
     pub sub_state: String,
     /// `success`, `exit-code`, `start-limit-hit` …
     pub result: String,
-    /// `simple`, `notify` …
-    pub service_type: String,
     /// The unit file.
     pub fragment: Option<PathBuf>,
     /// The drop-ins in the order in which systemd applies them.
@@ -128,16 +145,18 @@ pub struct Unit {
     pub needs_reload: bool,
     /// The merged `Environment=` of fragment and drop-ins, as the manager sees it.
     pub environment: Vec<(String, String)>,
+    /// The user manager's own environment, which is weaker than `Environment=`.
+    pub manager_environment: Vec<(String, String)>,
     /// `EnvironmentFile=`, which beats `Environment=`.
     pub environment_files: Vec<PathBuf>,
+    /// The variables that those files set.
+    pub environment_file_variables: Vec<String>,
     /// The command line of `ExecStart=`.
     pub exec_start: Vec<String>,
     /// The process that systemd supervises; 0 when none runs.
     pub main_pid: u32,
     /// 32 hexadecimal digits, new for every start; empty when it never ran.
     pub invocation_id: String,
-    /// The control group below the cgroup root, `/user.slice/…`.
-    pub control_group: String,
     /// Automatic restarts since the last start by hand.
     pub restarts: u32,
 }
@@ -182,8 +201,6 @@ pub struct Engine {
     pub rootless: bool,
     /// `/info`'s OperatingSystem, such as `Debian GNU/Linux 13` or `Docker Desktop`.
     pub operating_system: String,
-    /// The machine's architecture in Go's words, `amd64`.
-    pub architecture: String,
     /// RootlessKit's own version, where the Engine reports it (23.0 and later).
     pub rootlesskit: Option<Version>,
     /// The networks, by name.

@@ -37,6 +37,8 @@ pub struct Host {
     pub bus: String,
     /// The Engine's socket.
     pub socket: PathBuf,
+    /// Where `DOCKER_HOST` leads instead, if that is no socket of this machine.
+    pub elsewhere: Option<String>,
     /// The PATH of this process, where the unit names none.
     pub path: OsString,
     /// The name of dockerd's unit.
@@ -47,8 +49,7 @@ impl Host {
     /// Reads the environment of this process.
     ///
     /// # Errors
-    /// Exit 2 when run as root or without a usable HOME, exit 6 when `DOCKER_HOST` leads to
-    /// another machine.
+    /// Exit 2 when run as root or without a usable HOME.
     pub fn from_environment(unit: &str) -> Result<Self> {
         let uid = Uid::effective();
         if uid.is_root() {
@@ -62,6 +63,7 @@ impl Host {
         let home = home()?;
         let runtime = absolute("XDG_RUNTIME_DIR")
             .unwrap_or_else(|| PathBuf::from(format!("/run/user/{uid}")));
+        let (socket, elsewhere) = engine_socket(&runtime);
         Ok(Self {
             user: User::from_uid(uid)
                 .ok()
@@ -70,7 +72,8 @@ impl Host {
             config: absolute("XDG_CONFIG_HOME").unwrap_or_else(|| home.join(".config")),
             state: absolute("XDG_STATE_HOME").unwrap_or_else(|| home.join(".local/state")),
             bus: bus_address(&runtime),
-            socket: engine_socket(&runtime)?,
+            socket,
+            elsewhere,
             path: env::var_os("PATH").unwrap_or_default(),
             unit: unit.to_owned(),
             runtime,
@@ -115,18 +118,16 @@ fn bus_address(runtime: &Path) -> String {
         .unwrap_or_else(|| format!("unix:path={}", runtime.join("bus").display()))
 }
 
-fn engine_socket(runtime: &Path) -> Result<PathBuf> {
-    let Some(address) = env::var("DOCKER_HOST").ok().filter(|host| !host.is_empty()) else {
-        return Ok(runtime.join("docker.sock"));
-    };
-    let Some(path) = address.strip_prefix("unix://") else {
-        return Err(Error::new(
-            Exit::Elsewhere,
-            format!("DOCKER_HOST leads to another machine: {address}"),
-        )
-        .hint("run rootless6 there, or here with `env -u DOCKER_HOST rootless6 …`"));
-    };
-    Ok(path.into())
+/// The socket, and where `DOCKER_HOST` leads if that is none.
+fn engine_socket(runtime: &Path) -> (PathBuf, Option<String>) {
+    let own = runtime.join("docker.sock");
+    match env::var("DOCKER_HOST").ok().filter(|host| !host.is_empty()) {
+        None => (own, None),
+        Some(address) => match address.strip_prefix("unix://") {
+            Some(path) => (path.into(), None),
+            None => (own, Some(address)),
+        },
+    }
 }
 
 fn check_unit_name(unit: &str) -> Result<()> {

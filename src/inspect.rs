@@ -35,7 +35,10 @@ pub async fn gather(host: &Host, systemd: Result<&Systemd, String>) -> Facts {
             .is()
             .and_then(|unit| unit.variable("PATH"))
             .map_or_else(|| host.path.clone(), Into::into);
-        let running = running(unit.is().map_or(0, |unit| unit.main_pid), host);
+        let running = match &unit {
+            Seen::Unknown(why) => Seen::Unknown(why.clone()),
+            unit => running(unit.is().map_or(0, |unit| unit.main_pid), host),
+        };
         let (tap, tools, network) =
             tokio::join!(tap(&running), tools::gather(&path), host_network());
         (unit, path, running, tap, tools, network)
@@ -47,6 +50,7 @@ pub async fn gather(host: &Host, systemd: Result<&Systemd, String>) -> Facts {
     }
     Facts {
         home: host.home.clone(),
+        unit_name: host.unit.clone(),
         rootlesskit: rootlesskit::with_version(running, engine.is(), &tools),
         daemon_json: daemon_json(host, unit.is()),
         our_drop_in: our_drop_in(host),
@@ -77,10 +81,16 @@ async fn seen_unit(systemd: Result<&Systemd, String>, name: &str) -> Seen<Unit> 
 /// # Errors
 /// When systemd does not answer.
 pub async fn unit(systemd: &Systemd, name: &str) -> error::Result<Seen<Unit>> {
-    let (unit, search_path) = tokio::try_join!(systemd.unit(name), systemd.search_path())?;
+    let (unit, search_path, environment) = tokio::try_join!(
+        systemd.unit(name),
+        systemd.search_path(),
+        systemd.environment()
+    )?;
     Ok(unit.map(|mut unit| {
         let drop_ins = unit_files::drop_ins(&search_path, name);
         unit.files = unit_files::read(unit.fragment.iter().cloned().chain(drop_ins));
+        unit.environment_file_variables = unit_files::variables(&unit.environment_files);
+        unit.manager_environment = environment;
         unit
     }))
 }

@@ -3,7 +3,7 @@
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser};
+use clap::{CommandFactory, FromArgMatches};
 use rootless6::cli::{Cli, Command, Global};
 use rootless6::error::{Doing, Exit, Result};
 use rootless6::report::Report;
@@ -14,7 +14,10 @@ fn main() -> ExitCode {
     if let Some(code) = vantage::serve_if_asked() {
         return code;
     }
-    let cli = match Cli::try_parse() {
+    let parsed = commands::grammar()
+        .try_get_matches()
+        .and_then(|matches| Cli::from_arg_matches(&matches));
+    let cli = match parsed {
         Ok(cli) => cli,
         Err(error) => return commands::usage_error(&error),
     };

@@ -2,8 +2,8 @@
 //!
 //! What fails here costs nobody any downtime: an option that RootlessKit does not know, a pasta
 //! that cannot start, a tun device that is not ours. It has a state directory of its own and
-//! publishes nothing, so dockerd does not notice it. Its child is this program, which lists the
-//! addresses that it sees.
+//! publishes nothing, so dockerd does not notice it. Its child is this program, which looks round
+//! and ends.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -12,7 +12,6 @@ use crate::error::{Doing, Error, Exit, Result};
 use crate::facts::Facts;
 use crate::host::{Host, process};
 use crate::hostile::plain;
-use crate::plan::{FLAGS, MTU, NET, PORT_DRIVER, Plan};
 use crate::vantage::{self, Request, Task};
 
 /// It takes a tenth of a second where it works; what hangs for longer would hang dockerd too.
@@ -21,66 +20,40 @@ const DEADLINE: Duration = Duration::from_secs(15);
 /// RootlessKit says why in its last lines; the earlier ones are warnings that it always prints.
 const LAST_LINES: usize = 4;
 
-/// The options that dockerd-rootless.sh passes in every version (moby:contrib/dockerd-rootless.sh).
-const FIXED: &[&str] = &[
-    "--disable-host-loopback",
-    "--copy-up=/etc",
-    "--copy-up=/run",
-    "--propagation=rslave",
-];
-
-/// Rehearses the plan, where its driver and the program are known.
+/// Starts RootlessKit with these options and a state directory of its own.
 ///
 /// # Errors
 /// Why RootlessKit would not start with these settings: nothing has been changed then.
-pub async fn rehearse(host: &Host, facts: &Facts, plan: &Plan) -> Result<()> {
+pub async fn rehearse(host: &Host, facts: &Facts, options: &[String]) -> Result<()> {
     let Some(rootlesskit) = facts.tools.rootlesskit.is() else {
-        return Ok(());
-    };
-    let Some(options) = options(plan) else {
         return Ok(());
     };
     let state_dir = host
         .runtime
         .join(format!("rootless6-{}", std::process::id()));
-    let arguments = options
-        .into_iter()
+    let arguments: Vec<String> = options
+        .iter()
+        .cloned()
         .chain([format!("--state-dir={}", state_dir.display())])
         .chain(child()?)
-        .collect::<Vec<_>>();
+        .collect();
     let path = facts.unit.is().and_then(|unit| unit.variable("PATH"));
     let ended = process::run(&rootlesskit.path, &arguments, path, DEADLINE).await;
     // RootlessKit removes it itself unless it was ended.
     let _ = std::fs::remove_dir_all(&state_dir);
-    let ended = ended?;
-    if ended.success {
-        return Ok(());
-    }
+    let causes = match ended {
+        Ok(ended) if ended.success => return Ok(()),
+        Ok(ended) => last_lines(&ended.stderr),
+        Err(error) => std::iter::once(error.message).chain(error.causes).collect(),
+    };
     let error = Error::new(
         Exit::NotApplied,
-        "RootlessKit does not start with the new settings, as a rehearsal beside dockerd shows",
+        "RootlessKit does not start with the new settings, as a rehearsal beside dockerd shows; nothing was changed",
     );
-    Err(last_lines(&ended.stderr)
+    Err(causes
         .into_iter()
         .fold(error, Error::caused_by)
-        .hint("nothing was changed and dockerd was not disturbed")
         .hint("`--rehearse never` goes ahead all the same"))
-}
-
-/// As the script would build them; none where the plan leaves the driver to the script.
-fn options(plan: &Plan) -> Option<Vec<String>> {
-    let variable = |name: &str| {
-        plan.environment
-            .iter()
-            .find(|(known, _)| known == name)
-            .map(|(_, value)| value.as_str())
-    };
-    let mut options = vec![format!("--net={}", variable(NET)?)];
-    options.push(format!("--port-driver={}", variable(PORT_DRIVER)?));
-    options.extend(variable(MTU).map(|mtu| format!("--mtu={mtu}")));
-    options.extend(FIXED.iter().map(|&option| option.to_owned()));
-    options.extend(variable(FLAGS)?.split_whitespace().map(str::to_owned));
-    Some(options)
 }
 
 fn child() -> Result<[String; 3]> {

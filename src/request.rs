@@ -7,13 +7,16 @@ use std::str::FromStr;
 use clap::{Args, ValueEnum};
 use serde::{Deserialize, Deserializer};
 
-use crate::plan::subnet::Subnet;
+use crate::plan::subnet::{Subnet, TAP_NETWORK};
 
 /// RootlessKit rejects more than this.
 const LARGEST_MTU: u32 = 65521;
 
 /// The MTU at which pasta and slirp4netns are fast (a multiple of 4 just below the limit).
 const DEFAULT_MTU: u32 = 65520;
+
+/// Prefix lengths that leave containers some addresses without taking everybody's.
+const BRIDGE_PREFIXES: std::ops::RangeInclusive<u8> = 32..=112;
 
 /// What a person, a file or a script asks for; what is left open has a default or is asked.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Args, Deserialize)]
@@ -195,9 +198,13 @@ impl Request {
 
     /// Fills what is still open with the defaults.
     pub fn resolve(&self) -> Intent {
+        let net = self.net.unwrap_or(Net::Pasta);
         Intent {
-            net: self.net.unwrap_or(Net::Pasta),
-            port_driver: self.port_driver.unwrap_or(PortDriver::Implicit),
+            net,
+            port_driver: self.port_driver.unwrap_or(match net {
+                Net::Pasta => PortDriver::Implicit,
+                Net::Keep => PortDriver::Keep,
+            }),
             mtu: self.mtu.unwrap_or(Mtu::Bytes(DEFAULT_MTU)),
             flags: self.flags.clone(),
             subnet: self.subnet.unwrap_or(SubnetChoice::Auto),
@@ -267,6 +274,20 @@ impl fmt::Display for Mtu {
     }
 }
 
+impl SubnetChoice {
+    fn named(subnet: Subnet) -> Result<Self, String> {
+        if subnet.overlaps(TAP_NETWORK) {
+            return Err(format!(
+                "overlaps {TAP_NETWORK}, which RootlessKit uses itself"
+            ));
+        }
+        if !BRIDGE_PREFIXES.contains(&subnet.prefix()) {
+            return Err("is no size for a bridge: a /64 is usual".to_owned());
+        }
+        Ok(Self::Named(subnet))
+    }
+}
+
 impl FromStr for SubnetChoice {
     type Err = String;
 
@@ -274,7 +295,7 @@ impl FromStr for SubnetChoice {
         match text {
             "auto" => Ok(Self::Auto),
             "none" => Ok(Self::None),
-            cidr => cidr.parse().map(Self::Named),
+            cidr => Self::named(cidr.parse()?),
         }
     }
 }

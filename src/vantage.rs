@@ -79,15 +79,15 @@ pub enum Answer {
 
 /// Serves the request in the second argument, if the first one says so.
 pub fn serve_if_asked() -> Option<ExitCode> {
-    let mut arguments = std::env::args().skip(1);
-    if arguments.next().as_deref() != Some(COMMAND) {
+    let mut arguments = std::env::args_os().skip(1);
+    if arguments.next()? != COMMAND {
         return None;
     }
-    let answer =
-        serve(&arguments.next().unwrap_or_default()).unwrap_or_else(|error| Answer::Failed {
-            message: error.message,
-            causes: error.causes,
-        });
+    let request = arguments.next().unwrap_or_default();
+    let answer = serve(&request.to_string_lossy()).unwrap_or_else(|error| Answer::Failed {
+        message: error.message,
+        causes: error.causes,
+    });
     let failed = matches!(answer, Answer::Failed { .. });
     let line = serde_json::to_string(&answer).unwrap_or_default();
     let written = writeln!(std::io::stdout(), "{line}");

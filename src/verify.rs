@@ -14,7 +14,8 @@ use serde::Serialize;
 use crate::diagnose::{Code, diagnose};
 use crate::error::{Error, Exit, Result};
 use crate::facts::{Facts, Seen};
-use crate::host::{engine, image, netns};
+use crate::host::image::{self, Leftovers};
+use crate::host::{engine, netns};
 use crate::inspect;
 use crate::vantage::{Answer, Join, Request, Task};
 
@@ -27,6 +28,9 @@ use observe::Observation;
 /// A healthy probe is over in milliseconds; a hopeless one after three seconds. The rest is for a
 /// container to start on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Removing a container takes a fraction of a second.
+const SWEEP: Duration = Duration::from_secs(5);
 
 /// Where a probe is sent from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -133,6 +137,9 @@ pub async fn verify(
     targets: &[Ipv6Addr],
 ) -> Verification {
     let request = observe::Request::new(targets);
+    if let Ok(docker) = engine::connect(socket) {
+        let _ = tokio::time::timeout(SWEEP, image::sweep(&docker, Leftovers::OfTheDead)).await;
+    }
     let reports = join_all(
         vantages
             .iter()
@@ -192,9 +199,9 @@ async fn in_container(socket: &Path, network: &str, request: &observe::Request) 
     }
 }
 
-/// What a killed or interrupted run has left at the Engine.
+/// What a killed or interrupted run has left at the Engine; a hanging Engine is left alone.
 pub async fn sweep(socket: &Path) {
     if let Ok(docker) = engine::connect(socket) {
-        image::sweep(&docker).await;
+        let _ = tokio::time::timeout(SWEEP, image::sweep(&docker, Leftovers::OwnToo)).await;
     }
 }

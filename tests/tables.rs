@@ -6,7 +6,7 @@ use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use rootless6::diagnose::{Finding, diagnose};
+use rootless6::diagnose::{Finding, Wanted, diagnose, obstacle};
 use rootless6::facts::Facts;
 use rootless6::plan::{self, Given, Plan};
 use rootless6::request::Request;
@@ -69,8 +69,7 @@ fn judged(facts: &Facts) -> String {
         text.push_str("nothing found\n");
     }
     text.push('\n');
-    let feasible = plan::feasible(&findings, &Request::default().resolve());
-    match feasible.and_then(|()| planned(facts)) {
+    match obstacle(&findings, Wanted::default()).and_then(|()| planned(facts)) {
         Ok(plan) => text.push_str(&shown(&plan)),
         Err(error) => {
             let _ = writeln!(text, "no plan, exit {}: {error}", error.exit as u8);

@@ -104,6 +104,11 @@ impl Image {
         })
     }
 
+    /// Whether there was a file with exactly these bytes.
+    pub fn is(&self, bytes: &[u8]) -> bool {
+        matches!(self.bytes(), Ok(Some(own)) if own == bytes)
+    }
+
     /// The bytes; none if there was no file.
     ///
     /// # Errors

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::Restored;
 use super::file::{self, Content, Image};
 use crate::error::{Doing, Error, Exit, Result};
+use crate::plan::FileChange;
 
 /// The format of an entry; a newer one is not guessed at.
 const SCHEMA: u32 = 1;
@@ -169,23 +170,31 @@ impl Entry {
     /// Writes a file, its old bytes first in the journal.
     ///
     /// # Errors
-    /// When either cannot be written.
-    pub fn write(&mut self, journal: &Journal, path: &Path, bytes: &[u8]) -> Result<()> {
+    /// When either cannot be written, or the file is not what it was when the plan was made.
+    pub fn write(&mut self, journal: &Journal, change: &FileChange) -> Result<()> {
+        let path = &change.path;
+        let before = unchanged(change)?;
         let made = file::missing_directories(path);
+        let recorded = (self.changes.len(), self.made_directories.len());
         self.changes.push(Change {
-            path: path.to_owned(),
-            before: Image::of(path)?,
-            after: Content::new(bytes.to_vec()),
+            path: path.clone(),
+            before,
+            after: Content::new(change.after.clone().into_bytes()),
         });
         self.made_directories.extend(made.iter().cloned());
-        journal.save(self)?;
+        if let Err(error) = journal.save(self) {
+            // What is not on disk has not happened.
+            self.changes.truncate(recorded.0);
+            self.made_directories.truncate(recorded.1);
+            return Err(error);
+        }
         for directory in &made {
             DirBuilder::new()
                 .mode(0o755)
                 .create(directory)
                 .doing(|| format!("make {}", directory.display()))?;
         }
-        file::replace(path, bytes)
+        file::replace(path, change.after.as_bytes())
     }
 
     /// Records where the generation stands.
@@ -223,48 +232,76 @@ impl Entry {
     }
 
     /// Puts back what was there, newest first. Collects what it cannot do and goes on.
-    ///
-    /// # Errors
-    /// When a file cannot be put back; what could be is.
-    pub fn restore(&mut self, journal: &Journal) -> Result<Restored> {
+    pub fn restore(&self) -> Restored {
         let mut done = Restored::default();
-        let mut failed = None;
         for change in self.changes.iter().rev() {
-            match change.restore() {
-                Ok(true) => done.restored.push(change.path.clone()),
-                Ok(false) => done.skip(&change.path, "edited since rootless6 wrote it"),
-                Err(error) => failed = failed.or(Some(error)),
-            }
+            change.restore(&mut done);
         }
         for directory in self.made_directories.iter().rev() {
             // Somebody else may have put something there by now; then it stays.
             let _ = fs::remove_dir(directory);
         }
-        match failed {
-            Some(error) => Err(error),
-            None => self.mark(journal, State::Undone).map(|()| done),
-        }
+        done
     }
 }
 
 impl Change {
-    fn restore(&self) -> Result<bool> {
-        let now = Image::of(&self.path)?;
+    fn restore(&self, done: &mut Restored) {
+        let path = &self.path;
+        let now = match Image::of(path) {
+            Ok(now) => now,
+            Err(error) => return done.skip(path, error.to_string()),
+        };
         if now == self.before {
-            return Ok(true);
+            return done.restored.push(path.clone());
         }
-        if now.bytes()? != Some(self.after.bytes()?) {
-            return Ok(false);
+        let ours = self.after.bytes().is_ok_and(|after| now.is(&after));
+        if !ours {
+            return done.skip(path, "edited since rootless6 wrote it");
         }
-        self.before.restore(&self.path)?;
-        Ok(true)
+        match self.before.restore(path) {
+            Ok(()) => done.restored.push(path.clone()),
+            Err(error) => done.failed.push(error),
+        }
     }
+}
+
+/// Looks whether a file still is what the plan was made from, and can be put back byte for byte.
+///
+/// # Errors
+/// When it was edited since, or is a symlink, a directory or a device.
+pub fn unchanged(change: &FileChange) -> Result<Image> {
+    let now = Image::of(&change.path)?;
+    let same = match (&change.before, &now) {
+        (None, Image::Absent) => true,
+        (Some(text), now) => now.is(text.as_bytes()),
+        (None, Image::File { .. }) => false,
+    };
+    if same {
+        return Ok(now);
+    }
+    Err(Error::new(
+        Exit::NotApplied,
+        format!(
+            "{} was edited while rootless6 was at work",
+            change.path.display()
+        ),
+    )
+    .hint("run `rootless6 setup` again"))
 }
 
 #[cfg(test)]
 #[expect(clippy::disallowed_methods, reason = "a test may write files plainly")]
 mod tests {
     use super::*;
+
+    fn change(path: &Path, before: Option<&str>) -> FileChange {
+        FileChange {
+            path: path.to_owned(),
+            before: before.map(str::to_owned),
+            after: "new".to_owned(),
+        }
+    }
 
     #[test]
     fn what_was_edited_since_is_left_alone() {
@@ -274,17 +311,34 @@ mod tests {
         let theirs = directory.path().join("theirs");
         fs::write(&theirs, "old").unwrap();
         let mut entry = journal.begin("docker.service").unwrap();
-        entry.write(&journal, &ours, b"new").unwrap();
-        entry.write(&journal, &theirs, b"new").unwrap();
+        entry.write(&journal, &change(&ours, None)).unwrap();
+        entry
+            .write(&journal, &change(&theirs, Some("old")))
+            .unwrap();
         fs::write(&theirs, "edited").unwrap();
         let mut again = journal.standing().unwrap().unwrap();
         assert_eq!(again, entry);
-        let restored = again.restore(&journal).unwrap();
+        let restored = again.restore();
         assert_eq!(restored.restored, [ours]);
         assert_eq!(restored.skipped.len(), 1);
         assert_eq!(fs::read_to_string(&theirs).unwrap(), "edited");
         assert!(!directory.path().join("a").exists());
+        again.mark(&journal, State::Undone).unwrap();
         assert_eq!(journal.standing().unwrap(), None);
+    }
+
+    #[test]
+    fn an_edit_between_plan_and_write_is_not_overwritten() {
+        let directory = tempfile::tempdir().unwrap();
+        let journal = Journal::open(directory.path()).unwrap();
+        let path = directory.path().join("file");
+        fs::write(&path, "edited").unwrap();
+        let mut entry = journal.begin("docker.service").unwrap();
+        for before in [None, Some("old")] {
+            entry.write(&journal, &change(&path, before)).unwrap_err();
+        }
+        assert!(entry.is_empty());
+        assert_eq!(fs::read_to_string(&path).unwrap(), "edited");
     }
 
     #[test]

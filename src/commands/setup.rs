@@ -1,6 +1,7 @@
 //! `setup`: look, explain, ask, apply, restart, prove - or put everything back.
 //!
 //! The wizard and the flags share this one path; the wizard only fills the holes of the request.
+//! Nothing is touched before [`prepare`] is through, so an interrupt there has nothing to undo.
 
 use std::cell::Cell;
 use std::net::Ipv6Addr;
@@ -9,11 +10,11 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::{Scene, with_settings};
-use crate::apply::journal::{Entry, Journal, State};
+use crate::apply::journal::{self, Entry, Journal, State};
 use crate::apply::{Afterwards, Site};
 use crate::capability;
-use crate::cli::{Accept, Global, Rehearse, Setup};
-use crate::diagnose::{self, diagnose};
+use crate::cli::{Accept, DEFAULT_UNIT, Global, Rehearse, Setup};
+use crate::diagnose::{Wanted, diagnose, obstacle};
 use crate::error::{Doing, Error, Exit, Result};
 use crate::facts::Container;
 use crate::host::systemd::Systemd;
@@ -22,7 +23,7 @@ use crate::inspect;
 use crate::plan::{self, Given, Plan};
 use crate::rehearse::rehearse;
 use crate::report::{Report, human};
-use crate::request::Request;
+use crate::request::{Net, Request};
 use crate::ui::{Progress, Step, Steps, Ui};
 use crate::verify::{self, Vantage, Verification, targets};
 use crate::wizard::{self, Terminal};
@@ -42,16 +43,26 @@ struct Record {
 
 /// Runs the command.
 pub async fn run(arguments: &Setup, global: &Global, ui: Ui) -> Report {
+    let asks = !arguments.yes && !arguments.dry_run;
+    // Whoever is asked must see what about.
+    let ui = Ui {
+        quiet: ui.quiet && !asks,
+        ..ui
+    };
     let mut steps = ui.steps();
     let mut record = Record::default();
     let ended = setup(arguments, global, ui, &mut steps, &mut record).await;
     if ended.is_err() {
         steps.fail();
     }
-    let steps = if steps.taken.is_empty() {
+    report(record, std::mem::take(&mut steps.taken), ended)
+}
+
+fn report(record: Record, taken: Vec<Step>, ended: Result<()>) -> Report {
+    let steps = if taken.is_empty() {
         record.planned
     } else {
-        std::mem::take(&mut steps.taken)
+        taken
     };
     let needs_root = match &ended {
         Err(error) => error.needs_root.clone(),
@@ -83,6 +94,51 @@ async fn setup(
     steps: &mut Steps,
     record: &mut Record,
 ) -> Result<()> {
+    let prepared = tokio::select! {
+        prepared = prepare(arguments, global, ui, steps, record) => prepared?,
+        () = process::interrupted() => {
+            return Err(Error::new(Exit::Interrupted, "interrupted: nothing was changed"));
+        }
+    };
+    let Some(prepared) = prepared else {
+        return Ok(());
+    };
+    let work = Work {
+        arguments,
+        site: Site {
+            host: &prepared.scene.host,
+            systemd: prepared.scene.systemd.as_ref().map_err(Clone::clone)?,
+            restarted: Cell::new(false),
+            patience: Duration::from_secs(global.timeout),
+        },
+        prepared: &prepared,
+    };
+    work.carry_out(steps, record).await?;
+    ui.say("");
+    record.text = human::set_up(record.verification.as_ref(), record.equivalent.as_deref());
+    Ok(())
+}
+
+/// Everything that was decided before the first effect.
+struct Prepared {
+    scene: Scene,
+    journal: Journal,
+    plan: Plan,
+    restarts: bool,
+    /// What the restart stops.
+    stopping: Vec<Container>,
+    /// What to reach; none where nothing is to be proved.
+    targets: Option<Vec<Ipv6Addr>>,
+}
+
+/// Looks, plans, asks and rehearses; none when there is nothing to carry out.
+async fn prepare(
+    arguments: &Setup,
+    global: &Global,
+    ui: Ui,
+    steps: &mut Steps,
+    record: &mut Record,
+) -> Result<Option<Prepared>> {
     let asks = !arguments.yes && !arguments.dry_run;
     if asks && !ui.can_ask() {
         return Err(Error::new(
@@ -93,14 +149,18 @@ async fn setup(
         .hint("`rootless6 setup --dry-run` shows what would be done"));
     }
     let scene = Scene::look(&global.unit).await?;
-    let systemd = scene.systemd.as_ref().map_err(Clone::clone)?;
     let mut request = with_settings(
         arguments.request.clone(),
         &scene.host,
         arguments.config.as_deref(),
     )?;
     let targets = targets::resolve(&request.targets).await?;
-    plan::feasible(&diagnose(&scene.facts), &request.resolve())?;
+    let wanted = Wanted {
+        pasta: request.resolve().net == Net::Pasta,
+        proof: !arguments.no_verify,
+    };
+    obstacle(&diagnose(&scene.facts), wanted)?;
+    scene.systemd.as_ref().map_err(Clone::clone)?;
     let journal = if arguments.dry_run {
         None
     } else {
@@ -113,7 +173,11 @@ async fn setup(
     let plan = plan::plan(&scene.facts, &request.resolve(), &given()?)?;
     record.equivalent = Some(equivalent(arguments, global, &request));
     if plan.is_empty() {
-        return nothing_to_do(arguments, &scene, &targets, record).await;
+        nothing_to_do(arguments, &scene, &targets, record).await;
+        return Ok(None);
+    }
+    for change in &plan.files {
+        journal::unchanged(change)?;
     }
     let restarts = plan.restart.is_some() && !arguments.no_restart;
     let stopping = if restarts {
@@ -125,7 +189,7 @@ async fn setup(
     let Some(journal) = journal else {
         record.text = preview;
         record.planned = planned(&scene.host, &plan, restarts);
-        return Ok(());
+        return Ok(None);
     };
     ui.say(&preview);
     consent(arguments, asks, &stopping, &plan)?;
@@ -133,28 +197,21 @@ async fn setup(
     if proves {
         host_reaches(&scene, &targets).await?;
     }
-    if restarts && arguments.rehearse == Rehearse::Auto {
+    if let Some(options) = plan.rehearsal.as_ref().filter(|_| restarts)
+        && arguments.rehearse == Rehearse::Auto
+    {
         steps.begin("rehearse RootlessKit with the new settings");
-        rehearse(&scene.host, &scene.facts, &plan).await?;
+        rehearse(&scene.host, &scene.facts, options).await?;
         steps.done();
     }
-    let work = Work {
-        arguments,
-        site: Site {
-            host: &scene.host,
-            systemd,
-            restarted: Cell::new(false),
-            patience: Duration::from_secs(global.timeout),
-        },
-        plan: &plan,
+    Ok(Some(Prepared {
+        scene,
+        journal,
+        plan,
         restarts,
-        before: before(&scene),
-        targets: proves.then_some(&targets[..]),
-    };
-    work.carry_out(&journal, steps, record).await?;
-    ui.say("");
-    record.text = human::set_up(record.verification.as_ref(), record.equivalent.as_deref());
-    Ok(())
+        stopping,
+        targets: proves.then_some(targets),
+    }))
 }
 
 /// What an earlier run left half done is taken back before anything is built on top of it.
@@ -171,7 +228,9 @@ fn open_journal(host: &Host) -> Result<Journal> {
 }
 
 fn offers_new_networks(scene: &Scene) -> bool {
-    diagnose::engine_version(&scene.facts)
+    scene
+        .facts
+        .engine_version()
         .is_some_and(|version| capability::engine(version).new_networks)
 }
 
@@ -184,32 +243,19 @@ fn given() -> Result<Given> {
     })
 }
 
-/// What dockerd was doing, and should do again if all is taken back. One that crashed again and
-/// again goes on with that by itself.
-fn before(scene: &Scene) -> Afterwards {
-    if scene.facts.engine.is().is_some() {
-        Afterwards::Restart
-    } else if scene.runs() {
-        Afterwards::Leave
-    } else {
-        Afterwards::Stop
-    }
-}
-
 /// Nothing is written and nothing restarted; whether it works is still worth a look.
 async fn nothing_to_do(
     arguments: &Setup,
     scene: &Scene,
     targets: &[Ipv6Addr],
     record: &mut Record,
-) -> Result<()> {
+) {
     if !arguments.no_verify && !arguments.dry_run {
         let verification =
             verify::verify(&scene.facts, &scene.host.socket, &VANTAGES, targets).await;
         record.verification = Some(verification);
     }
     record.text = human::nothing_to_do(record.verification.as_ref());
-    Ok(())
 }
 
 async fn running(scene: &Scene) -> Result<Vec<Container>> {
@@ -261,24 +307,26 @@ async fn host_reaches(scene: &Scene, targets: &[Ipv6Addr]) -> Result<()> {
     if seen.passes() {
         return Ok(());
     }
-    let error = Error::new(
+    Err(Error::new(
         Exit::NotApplied,
         "the host itself does not reach the target over IPv6, so nothing could be proved",
     )
     .caused_by(human::checks_in_words(&seen))
-    .hint("choose another target with `--target ADDR`, or go without proof with `--no-verify`");
-    Err(error)
+    .hint("choose another target with `--target ADDR`, or go without proof with `--no-verify`"))
 }
 
 /// The flags that would have done the same without a question.
 fn equivalent(arguments: &Setup, global: &Global, request: &Request) -> String {
-    let mut words = vec![
-        "rootless6".to_owned(),
-        "setup".to_owned(),
-        "--yes".to_owned(),
-    ];
-    words.extend(["--accept".to_owned(), "containers-restart".to_owned()]);
-    if global.unit != "docker.service" {
+    let mut words: Vec<String> = [
+        "rootless6",
+        "setup",
+        "--yes",
+        "--accept",
+        "containers-restart",
+    ]
+    .map(str::to_owned)
+    .to_vec();
+    if global.unit != DEFAULT_UNIT {
         words.extend(["--unit".to_owned(), global.unit.clone()]);
     }
     for (given, flag) in [
@@ -295,92 +343,125 @@ fn equivalent(arguments: &Setup, global: &Global, request: &Request) -> String {
     human::command_line(&words)
 }
 
+/// What dockerd was doing, and should do again if all is taken back. One that crashed again and
+/// again goes on with that by itself.
+fn before(scene: &Scene) -> Afterwards {
+    if scene.facts.engine.is().is_some() {
+        Afterwards::Restart
+    } else if scene.runs() {
+        Afterwards::Leave
+    } else {
+        Afterwards::Stop
+    }
+}
+
 /// From the first effect to the proof.
 struct Work<'a> {
     arguments: &'a Setup,
     site: Site<'a>,
-    plan: &'a Plan,
-    restarts: bool,
-    /// What becomes of dockerd when a restart is taken back.
-    before: Afterwards,
-    /// What to reach; none where nothing is to be proved.
-    targets: Option<&'a [Ipv6Addr]>,
+    prepared: &'a Prepared,
 }
 
 impl Work<'_> {
-    async fn carry_out(
-        &self,
-        journal: &Journal,
-        steps: &mut Steps,
-        record: &mut Record,
-    ) -> Result<()> {
-        let mut entry = journal.begin(&self.site.host.unit)?;
+    async fn carry_out(&self, steps: &mut Steps, record: &mut Record) -> Result<()> {
+        let mut entry = self.entry()?;
         let worked = tokio::select! {
-            worked = self.apply_and_prove(journal, &mut entry, steps, record) => worked,
-            _ = tokio::signal::ctrl_c() => Err(Error::new(Exit::Interrupted, "interrupted")),
+            worked = self.apply_and_prove(&mut entry, steps, record) => worked,
+            () = process::interrupted() => Err(Error::new(Exit::Interrupted, "interrupted")),
         };
         if let Err(error) = worked {
             steps.fail();
-            return self
-                .take_back(journal, &mut entry, error, steps, record)
-                .await;
+            return self.take_back(&mut entry, error, steps, record).await;
         }
         record.changed = true;
-        entry.mark(journal, State::Applied)
+        Ok(())
+    }
+
+    /// Where everything is written and only the restart is left, the generation that wrote it is
+    /// the one to take back if dockerd does not start with it.
+    fn entry(&self) -> Result<Entry> {
+        let journal = &self.prepared.journal;
+        let standing = journal.standing()?;
+        match standing {
+            Some(entry)
+                if self.prepared.plan.files.is_empty()
+                    && before(&self.prepared.scene) == Afterwards::Restart =>
+            {
+                Ok(entry)
+            }
+            _ => journal.begin(&self.site.host.unit),
+        }
     }
 
     async fn apply_and_prove(
         &self,
-        journal: &Journal,
         entry: &mut Entry,
         steps: &mut Steps,
         record: &mut Record,
     ) -> Result<()> {
+        let Prepared {
+            plan,
+            journal,
+            restarts,
+            targets,
+            ..
+        } = self.prepared;
         self.site
-            .carry_out(self.plan, journal, entry, self.restarts, steps)
+            .carry_out(plan, journal, entry, *restarts, steps)
             .await?;
-        let Some(targets) = self.targets else {
-            return Ok(());
-        };
-        let verification = prove(self.site.host, self.site.systemd, targets, steps).await;
-        let failed = (!verification.passes()).then(|| unproved(&verification));
-        record.verification = Some(verification);
-        match failed {
-            Some(error) if !self.arguments.keep => Err(error),
-            _ => Ok(()),
+        if let Some(targets) = targets {
+            let verification = prove(self.site.host, self.site.systemd, targets, steps).await;
+            let failed = (!verification.passes()).then(|| unproved(&verification));
+            record.verification = Some(verification);
+            if let Some(error) = failed
+                && !self.arguments.keep
+            {
+                return Err(error);
+            }
         }
+        entry.mark(journal, State::Applied)
     }
 
     async fn take_back(
         &self,
-        journal: &Journal,
         entry: &mut Entry,
         error: Error,
         steps: &mut Steps,
         record: &mut Record,
     ) -> Result<()> {
-        verify::sweep(&self.site.host.socket).await;
-        if entry.is_empty() {
-            return Err(error.hint("`rootless6 undo` takes the settings of an earlier setup back"));
-        }
-        let afterwards = if self.site.restarted.get() {
-            self.before
+        let restarted = self.site.restarted.get();
+        let afterwards = if restarted {
+            before(&self.prepared.scene)
         } else {
             Afterwards::Leave
         };
         self.site
-            .roll_back(journal, entry, afterwards, steps)
+            .roll_back(&self.prepared.journal, entry, afterwards, steps)
             .await
             .map_err(|stuck| {
                 let stuck = stuck.caused_by(format!("after: {}", error.message));
                 error.causes.iter().fold(stuck, Error::caused_by)
             })?;
+        verify::sweep(&self.site.host.socket).await;
         record.rolled_back = true;
         let mut told = error;
         if told.exit != Exit::Interrupted {
             told.exit = Exit::NotApplied;
         }
         told.message = format!("{}; everything was put back", told.message);
+        let down: Vec<_> = self
+            .prepared
+            .stopping
+            .iter()
+            .filter(|container| restarted && !container.comes_back())
+            .map(|container| container.name.as_str())
+            .collect();
+        if !down.is_empty() {
+            told = told.hint(format!(
+                "the restarts have stopped containers: `docker start {}`",
+                down.join(" ")
+            ));
+        }
         Err(told)
     }
 }

@@ -1,6 +1,7 @@
 //! `undo`: what was there before setup, byte for byte.
 
 use std::cell::Cell;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::json;
@@ -8,10 +9,9 @@ use serde_json::json;
 use super::Scene;
 use crate::apply::journal::{Entry, Journal};
 use crate::apply::{Afterwards, Restored, Site};
-use crate::cli::{Global, Undo};
+use crate::cli::{DEFAULT_UNIT, Global, Undo};
 use crate::error::{Error, Exit, Result};
-use crate::facts::Facts;
-use crate::host::{engine, image};
+use crate::host::{Host, engine, image};
 use crate::report::{Report, human};
 use crate::ui::{Steps, Ui};
 use crate::wizard::{self, Terminal};
@@ -30,22 +30,26 @@ pub async fn run(arguments: &Undo, global: &Global, ui: Ui) -> Report {
 
 /// What was put back.
 struct Undone {
-    facts: Facts,
+    home: PathBuf,
     restored: Restored,
     /// Whether an earlier setup still stands.
     earlier: bool,
 }
 
 async fn undo(arguments: &Undo, global: &Global, ui: Ui, steps: &mut Steps) -> Result<Undone> {
-    let scene = Scene::look(&global.unit).await?;
-    let journal = Journal::open(&scene.host.state)?;
+    let host = Host::from_environment(&global.unit)?;
+    if let Ok(docker) = engine::connect(&host.socket) {
+        image::remove_images(&docker).await;
+    }
+    let journal = Journal::open(&host.state)?;
     let Some(mut entry) = journal.standing()? else {
         return Ok(Undone {
-            facts: scene.facts,
+            home: host.home,
             restored: Restored::default(),
             earlier: false,
         });
     };
+    let scene = Scene::look(unit_of(&entry, global)?).await?;
     if !arguments.yes {
         ask(&scene, &entry, ui)?;
     }
@@ -55,9 +59,6 @@ async fn undo(arguments: &Undo, global: &Global, ui: Ui, steps: &mut Steps) -> R
         Afterwards::Leave
     };
     let systemd = scene.systemd?;
-    if let Ok(docker) = engine::connect(&scene.host.socket) {
-        image::remove_images(&docker).await;
-    }
     let site = Site {
         host: &scene.host,
         systemd: &systemd,
@@ -70,8 +71,26 @@ async fn undo(arguments: &Undo, global: &Global, ui: Ui, steps: &mut Steps) -> R
     Ok(Undone {
         restored,
         earlier: journal.standing()?.is_some(),
-        facts: scene.facts,
+        home: scene.facts.home,
     })
+}
+
+/// What setup did to one unit is not undone on another.
+fn unit_of<'a>(entry: &'a Entry, global: &Global) -> Result<&'a str> {
+    if global.unit == DEFAULT_UNIT || global.unit == entry.unit {
+        return Ok(&entry.unit);
+    }
+    Err(Error::new(
+        Exit::Usage,
+        format!(
+            "the last setup was that of {}, not of {}",
+            entry.unit, global.unit
+        ),
+    )
+    .hint(format!(
+        "`rootless6 undo --unit {}` takes it back",
+        entry.unit
+    )))
 }
 
 fn ask(scene: &Scene, entry: &Entry, ui: Ui) -> Result<()> {
@@ -112,6 +131,6 @@ fn report(undone: &Undone) -> Report {
         .map(|(path, why)| json!({"path": path, "why": why}))
         .collect();
     let body = json!({"restored": restored.restored, "skipped": skipped});
-    let text = human::restored(&undone.facts, restored, undone.earlier);
+    let text = human::restored(&undone.home, restored, undone.earlier);
     Report::new("undo", exit, text, body)
 }

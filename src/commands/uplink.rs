@@ -7,9 +7,9 @@ use tokio::time::{Instant, sleep};
 
 use crate::cli::Global;
 use crate::error::{Error, Exit, Result};
-use crate::facts::{RootlessKit, Seen};
+use crate::facts::{NetDriver, RootlessKit, Seen};
 use crate::host::systemd::Systemd;
-use crate::host::{Host, netns};
+use crate::host::{Host, netns, process};
 use crate::inspect;
 use crate::report::Report;
 use crate::uplink::{Request, TAP};
@@ -18,8 +18,11 @@ use crate::vantage::{self, Answer, Task};
 /// Where the unit is of Type=simple, this runs before RootlessKit has its netns ready.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// Long enough for duplicate address detection and a router's answer; dockerd's start is held up.
+const HOST_PATIENCE: Duration = Duration::from_secs(10);
+
 /// RootlessKit announces its child by a file in a directory that need not exist yet, so there is
-/// nothing to wait on.
+/// nothing to wait on; nor is there for an address that may never come.
 const RETRY: Duration = Duration::from_millis(50);
 
 /// Two netlink messages.
@@ -37,7 +40,10 @@ pub async fn run(global: &Global) -> Report {
 
 async fn bring(global: &Global) -> Result<(String, bool)> {
     let kit = rootlesskit(global).await?;
-    let request = Request::from_host(&inspect::host_network().await)?;
+    if kit.net != NetDriver::Pasta {
+        return Ok((format!("{} needs no uplink\n", kit.net.name()), false));
+    }
+    let request = request().await?;
     let asked = vantage::Request {
         join: Some(inspect::join(&kit)),
         task: Task::Uplink(request),
@@ -57,16 +63,31 @@ async fn bring(global: &Global) -> Result<(String, bool)> {
     }
 }
 
+/// At boot the host may still be waiting for its router's advertisement, or for duplicate address
+/// detection.
+async fn request() -> Result<Request> {
+    let deadline = Instant::now() + HOST_PATIENCE;
+    loop {
+        let request = Request::from_host(&inspect::host_network().await);
+        if request.is_ok() || Instant::now() >= deadline {
+            return request;
+        }
+        sleep(RETRY).await;
+    }
+}
+
 async fn rootlesskit(global: &Global) -> Result<RootlessKit> {
     let host = Host::from_environment(&global.unit)?;
     let deadline = Instant::now() + PATIENCE;
     loop {
-        let why = match inspect::running(main_pid(&host).await?, &host) {
+        let main_pid = main_pid(&host).await?;
+        let why = match inspect::running(main_pid, &host) {
             Seen::Is(kit) => return Ok(kit),
             Seen::Absent => "it is not running".to_owned(),
             Seen::Unknown(why) => why,
         };
-        if Instant::now() >= deadline {
+        let gone = process::command_line(main_pid).is_empty();
+        if gone || Instant::now() >= deadline {
             return Err(Error::cannot(Exit::Bad, "find RootlessKit").caused_by(why));
         }
         sleep(RETRY).await;

@@ -5,7 +5,7 @@ use std::net::Ipv6Addr;
 use super::{Scene, with_settings};
 use crate::cli::{From, Global, Verify};
 use crate::error::{Error, Exit, Result};
-use crate::host::Host;
+use crate::host::{Host, process};
 use crate::report::{Report, human};
 use crate::request::Request;
 use crate::ui::{Progress, Ui};
@@ -24,7 +24,7 @@ pub async fn run(arguments: &Verify, global: &Global, ui: Ui) -> Report {
                 steps.hush();
                 verification
             }
-            _ = tokio::signal::ctrl_c() => {
+            () = process::interrupted() => {
                 verify::sweep(&scene.host.socket).await;
                 return Err(Error::new(Exit::Interrupted, "interrupted"));
             }

@@ -2,17 +2,10 @@
 
 use super::{Code, Cure, Finding, Severity};
 use crate::capability;
-use crate::facts::{Facts, Seen, Version};
+use crate::facts::{Facts, Seen};
 use crate::plan::daemon_json::lookup;
 use crate::plan::subnet;
 use serde_json::Value;
-
-/// The Engine's version: of the one that answers, else of the program.
-pub(crate) fn version(facts: &Facts) -> Option<Version> {
-    let answering = facts.engine.is().map(|engine| engine.version);
-    let installed = || Version::find(&facts.tools.dockerd.is()?.version);
-    answering.or_else(installed)
-}
 
 pub(super) fn not_rootless(facts: &Facts) -> Option<Finding> {
     let engine = facts.engine.is()?;
@@ -123,7 +116,7 @@ pub(super) fn bridge_without_ipv6(facts: &Facts) -> Option<Finding> {
 }
 
 pub(super) fn ip6tables_off(facts: &Facts) -> Option<Finding> {
-    let needs = capability::engine(version(facts)?);
+    let needs = capability::engine(facts.engine_version()?);
     let on = match configured(facts, "ip6tables") {
         Some(value) => value == Value::Bool(true),
         None => !needs.ip6tables,

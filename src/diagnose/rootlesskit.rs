@@ -8,18 +8,8 @@ use crate::facts::{Facts, NetDriver, RootlessKit, Seen, Version};
 /// factor of ten and more (rootlesskit#615).
 const SMALL_MTU: u32 = 1500;
 
-/// RootlessKit's version: of the one that runs, else of the one that would.
-pub(crate) fn version(facts: &Facts) -> Option<Version> {
-    let running = facts
-        .rootlesskit
-        .is()
-        .and_then(|kit| kit.version.is().copied());
-    let installed = || Version::find(&facts.tools.rootlesskit.is()?.version);
-    running.or_else(installed)
-}
-
 pub(super) fn without_pasta(facts: &Facts) -> Option<Finding> {
-    let version = version(facts)?;
+    let version = facts.rootlesskit_version()?;
     if capability::rootlesskit(version).pasta {
         return None;
     }
@@ -126,8 +116,7 @@ pub(super) fn driver_without_icmp6(facts: &Facts) -> Option<Finding> {
 pub(super) fn without_ipv6_config(facts: &Facts) -> Option<Finding> {
     let kit = facts.rootlesskit.is()?;
     let tap = facts.tap.is()?;
-    let complete = tap.global().next().is_some() && !tap.default_routes.is_empty();
-    if kit.net != NetDriver::Pasta || !kit.ipv6 || complete {
+    if kit.net != NetDriver::Pasta || !kit.ipv6 || tap.reaches_out() {
         return None;
     }
     Some(

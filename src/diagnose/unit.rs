@@ -39,7 +39,7 @@ pub(super) fn missing(facts: &Facts) -> Option<Finding> {
     Some(Finding::new(
         Code::UnitMissing,
         Severity::Broken,
-        "there is no user unit that runs dockerd",
+        format!("there is no user unit {}", facts.unit_name),
         Cure::Words(
             "install rootless Docker first: `dockerd-rootless-setuptool.sh install`".to_owned(),
         ),
@@ -96,18 +96,28 @@ pub(super) fn needs_reload(facts: &Facts) -> Option<Finding> {
 
 pub(super) fn environment_file_wins(facts: &Facts) -> Option<Finding> {
     let unit = facts.unit.is()?;
-    let file = unit.environment_files.first()?;
-    Some(
+    let ours: Vec<_> = unit
+        .environment_file_variables
+        .iter()
+        .filter(|name| VARIABLES.contains(&name.as_str()))
+        .cloned()
+        .collect();
+    let files: Vec<_> = unit
+        .environment_files
+        .iter()
+        .map(|file| file.display().to_string())
+        .collect();
+    (!ours.is_empty()).then(|| {
         Finding::new(
             Code::EnvironmentFileWins,
-            Severity::Note,
-            "an EnvironmentFile= beats every Environment= of the unit",
+            Severity::Broken,
+            "an EnvironmentFile= sets RootlessKit's variables, and beats every drop-in",
             Cure::Words(format!(
-                "see that {} sets none of {}",
-                file.display(),
-                VARIABLES.join(", ")
+                "take {} out of {}",
+                ours.join(", "),
+                files.join(", ")
             )),
         )
-        .seen(file.display().to_string()),
-    )
+        .seen(files.join(", "))
+    })
 }

@@ -23,6 +23,11 @@ impl Network {
         part
     }
 
+    /// Whether packets can leave the link: a global address and a default route.
+    pub fn reaches_out(&self) -> bool {
+        self.global().next().is_some() && !self.default_routes.is_empty()
+    }
+
     /// Addresses that reach beyond the link and may be used now, or as soon as duplicate address
     /// detection is over.
     pub fn global(&self) -> impl Iterator<Item = &Address> {

@@ -15,8 +15,9 @@ use tokio::time::{Instant, sleep, timeout_at};
 use crate::error::{Doing, Error, Exit, Result, cause_chain};
 use crate::facts::{Container, DockerNetwork, Engine, Seen, Version};
 
-/// One request's share of patience, in seconds: importing an image on a slow disk takes longest.
-const REQUEST_SECONDS: u64 = 60;
+/// One request's share of patience, in seconds. A healthy Engine takes milliseconds; one that is
+/// stopped or hangs must not hold everything else up.
+const REQUEST_SECONDS: u64 = 10;
 
 /// How often a socket that does not answer yet is tried again. There is nothing to wait on: the
 /// socket file appears before anybody listens.
@@ -86,7 +87,6 @@ fn engine_from(version: &SystemVersion, info: SystemInfo, networks: Vec<Network>
             .flatten()
             .any(|option| option.split(',').any(|part| part == "name=rootless")),
         operating_system: info.operating_system.unwrap_or_default(),
-        architecture: version.arch.clone().unwrap_or_default(),
         rootlesskit: rootlesskit.and_then(|component| Version::find(&component.version)),
         networks,
     })

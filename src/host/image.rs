@@ -32,8 +32,17 @@ const PIDS: i64 = 64;
 /// The longest output of a container that is read, in bytes.
 const LONGEST_OUTPUT: usize = 1 << 20;
 
-/// Removes what a killed run has left behind: containers of any run but living ones.
-pub async fn sweep(docker: &Docker) {
+/// Whose containers to remove.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Leftovers {
+    /// Those of runs that were killed.
+    OfTheDead,
+    /// Those, and this run's own: it was interrupted.
+    OwnToo,
+}
+
+/// Removes containers that runs have left behind, but none of another living one.
+pub async fn sweep(docker: &Docker, whose: Leftovers) {
     let filters = HashMap::from([("label", vec![LABEL])]);
     let options = ListContainersOptionsBuilder::new()
         .all(true)
@@ -49,7 +58,8 @@ pub async fn sweep(docker: &Docker) {
             .as_ref()
             .and_then(|labels| labels.get(LABEL));
         let alive = run.is_some_and(|run| Path::new("/proc").join(run).exists());
-        let own = run.is_some_and(|run| *run == std::process::id().to_string());
+        let own = whose == Leftovers::OwnToo
+            && run.is_some_and(|run| *run == std::process::id().to_string());
         if let Some(id) = container.id.filter(|_| own || !alive) {
             remove_container(docker, &id).await;
         }

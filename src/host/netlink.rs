@@ -12,6 +12,9 @@ use rtnetlink::{AddressMessageBuilder, Handle, RouteMessageBuilder, new_connecti
 use crate::error::{Doing, Result};
 use crate::facts::{Address, Network, Route, RouteKind, RouteTo};
 
+/// Of the prefix 2000::/3 (RFC 4291 section 2.4).
+const GLOBAL_UNICAST: Ipv6Addr = Ipv6Addr::new(0x2000, 0, 0, 0, 0, 0, 0, 0);
+
 /// A route netlink socket in the current network namespace; needs a tokio runtime.
 #[derive(Debug, Clone)]
 pub struct Netlink {
@@ -178,9 +181,22 @@ fn address_from(message: &AddressMessage, name: &impl Fn(u32) -> String) -> Opti
     })
 }
 
+/// `::/0`, or `2000::/3`, which is all of the Internet and what some sites route instead.
 fn is_default(message: &RouteMessage) -> bool {
-    message.header.address_family == AddressFamily::Inet6
-        && message.header.destination_prefix_length == 0
+    let destination = message
+        .attributes
+        .iter()
+        .find_map(|attribute| match attribute {
+            RouteAttribute::Destination(RouteAddress::Inet6(network)) => Some(*network),
+            _ => None,
+        });
+    let whole = match message.header.destination_prefix_length {
+        0 => true,
+        3 => destination == Some(GLOBAL_UNICAST),
+        _ => false,
+    };
+    whole
+        && message.header.address_family == AddressFamily::Inet6
         && message.header.kind == RouteType::Unicast
 }
 

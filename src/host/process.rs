@@ -9,6 +9,7 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::pty::openpty;
 use nix::unistd::read;
 use tokio::process::Command;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::timeout;
 
 use crate::error::{Doing, Error, Exit, Result};
@@ -102,6 +103,24 @@ async fn on_a_terminal(program: &Path) -> std::io::Result<Vec<u8>> {
         Err(_) => printed.clear(),
     }
     Ok(printed)
+}
+
+/// Resolves when the person or the session wants this process to end: Ctrl-C, a closed terminal,
+/// or a plain kill. From the first call on these no longer end the process by themselves.
+pub async fn interrupted() {
+    let listen = |kind| signal(kind).ok();
+    let (Some(mut interrupt), Some(mut hangup), Some(mut terminate)) = (
+        listen(SignalKind::interrupt()),
+        listen(SignalKind::hangup()),
+        listen(SignalKind::terminate()),
+    ) else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = hangup.recv() => {}
+        _ = terminate.recv() => {}
+    }
 }
 
 /// How a program ended.

@@ -29,6 +29,8 @@ trait Manager {
     fn restart_unit(&self, name: &str, mode: &str) -> zbus::Result<OwnedObjectPath>;
     fn stop_unit(&self, name: &str, mode: &str) -> zbus::Result<OwnedObjectPath>;
     #[zbus(property)]
+    fn environment(&self) -> zbus::Result<Vec<String>>;
+    #[zbus(property)]
     fn unit_path(&self) -> zbus::Result<Vec<String>>;
     #[zbus(signal)]
     fn job_removed(
@@ -112,6 +114,19 @@ impl Systemd {
             .unit_path()
             .await
             .doing(|| "ask the user's systemd where it looks for units")
+    }
+
+    /// The environment that the manager gives to every unit (environment.d(5), `set-environment`).
+    ///
+    /// # Errors
+    /// When the manager does not answer.
+    pub async fn environment(&self) -> Result<Vec<(String, String)>> {
+        let environment = self
+            .manager
+            .environment()
+            .await
+            .doing(|| "ask the user's systemd for its environment")?;
+        Ok(assignments(environment.into_iter()))
     }
 
     async fn properties(
@@ -227,18 +242,14 @@ fn unit_from(name: &str, unit: &Properties, service: &Properties) -> Unit {
         active_state: text(unit, "ActiveState"),
         sub_state: text(unit, "SubState"),
         result: text(service, "Result"),
-        service_type: text(service, "Type"),
         fragment: Some(PathBuf::from(text(unit, "FragmentPath")))
             .filter(|path| !path.as_os_str().is_empty()),
         drop_ins: texts(unit, "DropInPaths").map(PathBuf::from).collect(),
         files: Vec::new(),
         needs_reload: read(unit, "NeedDaemonReload").unwrap_or(false),
-        environment: texts(service, "Environment")
-            .filter_map(|assignment| {
-                let (name, value) = assignment.split_once('=')?;
-                Some((name.to_owned(), value.to_owned()))
-            })
-            .collect(),
+        environment: assignments(texts(service, "Environment")),
+        manager_environment: Vec::new(),
+        environment_file_variables: Vec::new(),
         environment_files: read::<Vec<(String, bool)>>(service, "EnvironmentFiles")
             .unwrap_or_default()
             .into_iter()
@@ -251,9 +262,17 @@ fn unit_from(name: &str, unit: &Properties, service: &Properties) -> Unit {
             .iter()
             .map(|byte| format!("{byte:02x}"))
             .collect(),
-        control_group: text(service, "ControlGroup"),
         restarts: read(service, "NRestarts").unwrap_or(0),
     }
+}
+
+fn assignments(texts: impl Iterator<Item = String>) -> Vec<(String, String)> {
+    texts
+        .filter_map(|assignment| {
+            let (name, value) = assignment.split_once('=')?;
+            Some((name.to_owned(), value.to_owned()))
+        })
+        .collect()
 }
 
 /// `a(sasbttttuii)`: path, arguments, whether failure is ignored, then times and results.

@@ -50,6 +50,21 @@ pub(super) fn read(paths: impl IntoIterator<Item = PathBuf>) -> Vec<UnitFile> {
         .collect()
 }
 
+/// The names that environment files set (systemd.exec(5): lines of `NAME=value`, `#` and `;` begin
+/// comments).
+pub(super) fn variables(files: &[PathBuf]) -> Vec<String> {
+    files
+        .iter()
+        .filter_map(|path| fs::read_to_string(path).ok())
+        .flat_map(|text| {
+            text.lines()
+                .filter(|line| !line.trim_start().starts_with(['#', ';']))
+                .filter_map(|line| Some(line.split_once('=')?.0.trim().to_owned()))
+                .collect::<Vec<_>>()
+        })
+        .collect()
+}
+
 #[cfg(test)]
 #[expect(clippy::disallowed_methods, reason = "a test may write files plainly")]
 mod tests {

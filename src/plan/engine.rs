@@ -6,7 +6,6 @@ use super::daemon_json::{Change, edit, lookup};
 use super::subnet::{Subnet, TAP_NETWORK, overlaps};
 use super::{FileChange, Given, file_change};
 use crate::capability::{self, EngineNeeds};
-use crate::diagnose;
 use crate::error::{Error, Exit, Result};
 use crate::facts::{Facts, Seen};
 use crate::request::{Intent, NewNetworks, SubnetChoice};
@@ -53,7 +52,7 @@ pub(super) fn daemon_json(
             .caused_by(why));
         }
     };
-    let Some(version) = diagnose::engine_version(facts) else {
+    let Some(version) = facts.engine_version() else {
         return Err(Error::cannot(
             Exit::NotApplied,
             "configure an Engine whose version is not known",
@@ -63,6 +62,7 @@ pub(super) fn daemon_json(
     let needs = capability::engine(version);
     let mut wishes = Wishes {
         text: text.unwrap_or("{}"),
+        options: facts.unit.is().map_or(&[], |unit| &unit.exec_start),
         changes: Vec::new(),
         notes: Vec::new(),
     };
@@ -83,8 +83,18 @@ pub(super) fn daemon_json(
     Ok((change, wishes.notes))
 }
 
+/// Why dockerd must be restarted for daemon.json, though it is written already.
+pub(super) fn not_live(facts: &Facts, intent: &Intent) -> Option<&'static str> {
+    let mut networks = facts.engine.is()?.networks.iter();
+    let without = networks.any(|network| network.name == "bridge" && !network.ipv6);
+    (without && intent.subnet != SubnetChoice::None)
+        .then_some("docker0 has no IPv6 yet, though daemon.json says so")
+}
+
 struct Wishes<'a> {
     text: &'a str,
+    /// dockerd's command line: a key that is there as an option must not be in the file as well.
+    options: &'a [String],
     changes: Vec<Change>,
     notes: Vec<String>,
 }
@@ -164,6 +174,9 @@ impl Wishes<'_> {
             return;
         }
         let path = ["default-address-pools"];
+        if self.is_option(path[0]) {
+            return;
+        }
         if there.is_none() {
             for (base, size) in BUILT_IN_POOLS {
                 self.changes
@@ -186,7 +199,25 @@ impl Wishes<'_> {
         self.value(path).is_some()
     }
 
+    /// dockerd does not start with a setting that is both an option and a key.
+    fn is_option(&mut self, key: &str) -> bool {
+        let option = format!("--{}", key.trim_end_matches('s'));
+        let given = self.options.iter().any(|word| {
+            let name = word.split('=').next().unwrap_or_default();
+            name.trim_end_matches('s') == option
+        });
+        if given {
+            self.notes.push(format!(
+                "{key} is left to the option {option} in ExecStart: dockerd takes it in one place only"
+            ));
+        }
+        given
+    }
+
     fn set(&mut self, path: &[&str], value: Value) {
+        if self.is_option(path[0]) {
+            return;
+        }
         if self.value(path).as_ref() != Some(&value) {
             self.changes.push(Change::set(path.iter().copied(), value));
         }

@@ -28,6 +28,11 @@ impl Subnet {
         }
     }
 
+    /// The prefix length, 0–128.
+    pub fn prefix(self) -> u8 {
+        self.prefix
+    }
+
     /// The longer prefix with this Subnet ID (RFC 4193: the 16 bits after the Global ID).
     #[must_use]
     pub fn with_id(self, subnet_id: u16, prefix: u8) -> Self {

@@ -1,15 +1,15 @@
 //! Text for people: the verdict first, then what to do, then the evidence.
 
 use std::fmt::Write;
+use std::path::Path;
 
 use similar::TextDiff;
 
 use crate::apply::Restored;
-use crate::diagnose::{Cure, Finding, Severity};
-use crate::facts::{Container, Facts, Network, Seen};
+use crate::diagnose::{Cure, Finding, Severity, Wanted, obstacle};
+use crate::facts::{Container, Facts, Network, Seen, short};
 use crate::hostile::plain;
-use crate::plan::{self, FileChange, Plan};
-use crate::request::Request;
+use crate::plan::{FileChange, Plan};
 use crate::ui::{BAD, FAINT, GOOD, STRONG, Sign, advice, sign, unicode};
 use crate::verify::{Check, Outcome, Verification};
 
@@ -40,7 +40,7 @@ pub fn status(facts: &Facts, findings: &[Finding]) -> String {
         );
     }
     let curable = findings.iter().any(|finding| finding.cure == Cure::Setup);
-    match plan::feasible(findings, &Request::default().resolve()) {
+    match obstacle(findings, Wanted::default()) {
         Ok(()) if curable => {
             let _ = writeln!(
                 text,
@@ -48,8 +48,8 @@ pub fn status(facts: &Facts, findings: &[Finding]) -> String {
             );
         }
         Ok(()) => {}
-        Err(obstacle) => {
-            let _ = write!(text, "\n{}", advice(&obstacle));
+        Err(in_the_way) => {
+            let _ = write!(text, "\n{}", advice(&in_the_way));
         }
     }
     text
@@ -104,17 +104,21 @@ fn seen<T>(seen: &Seen<T>, absent: &str, show: impl Fn(&T) -> String) -> String 
 }
 
 fn unit(facts: &Facts) -> String {
-    seen(&facts.unit, "there is none that runs dockerd", |unit| {
-        let fragment = unit
-            .fragment
-            .as_ref()
-            .map(|path| facts.short(path))
-            .unwrap_or_default();
-        format!(
-            "{} {} ({})  {fragment}",
-            unit.name, unit.active_state, unit.sub_state
-        )
-    })
+    seen(
+        &facts.unit,
+        &format!("{} does not exist", facts.unit_name),
+        |unit| {
+            let fragment = unit
+                .fragment
+                .as_ref()
+                .map(|path| facts.short(path))
+                .unwrap_or_default();
+            format!(
+                "{} {} ({})  {fragment}",
+                unit.name, unit.active_state, unit.sub_state
+            )
+        },
+    )
 }
 
 fn engine(facts: &Facts) -> String {
@@ -188,7 +192,7 @@ pub fn preview(facts: &Facts, plan: &Plan, stopping: &[Container], restarts: boo
     for note in &plan.notes {
         let _ = writeln!(text, "note: {note}");
     }
-    let unit = facts.unit.is().map_or("dockerd", |unit| unit.name.as_str());
+    let unit = &facts.unit_name;
     if !restarts {
         let _ = writeln!(text, "{unit} is not restarted.");
         return text;
@@ -394,16 +398,16 @@ pub fn nothing_to_do(verified: Option<&Verification>) -> String {
 }
 
 /// `undo`; `earlier` says whether an earlier setup still stands.
-pub fn restored(facts: &Facts, restored: &Restored, earlier: bool) -> String {
+pub fn restored(home: &Path, restored: &Restored, earlier: bool) -> String {
     let mut text = String::new();
     if restored.restored.is_empty() && restored.skipped.is_empty() {
         text.push_str("There is nothing to undo.\n");
     }
     for path in &restored.restored {
-        let _ = writeln!(text, "{} put back  {}", sign(Sign::Good), facts.short(path));
+        let _ = writeln!(text, "{} put back  {}", sign(Sign::Good), short(path, home));
     }
     for (path, why) in &restored.skipped {
-        let path = facts.short(path);
+        let path = short(path, home);
         let _ = writeln!(text, "{} left alone  {path}: {why}", sign(Sign::Weak));
     }
     if earlier {

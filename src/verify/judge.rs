@@ -2,21 +2,18 @@
 
 use super::observe::{Observation, TargetSeen};
 use super::{Check, Outcome, Report, RoundTrips, Vantage, Verification};
-use crate::diagnose::{Code, Cure, Finding};
+use crate::diagnose::{Code, Cure, Finding, Wanted, obstacle};
 use crate::facts::RouteKind;
 use crate::hostile::plain;
-use crate::plan;
 use crate::probe::echo::EchoOutcome;
 use crate::probe::icmp_error::ErrorSeen;
 use crate::probe::tcp::TcpOutcome;
-use crate::request::Request;
 
 const ICMP6: &str = "icmp6";
 const TCP6: &str = "tcp6";
 
 /// Findings without which there is no dockerd to look at.
 const DOWN: &[Code] = &[
-    Code::NoUserBus,
     Code::UnitMissing,
     Code::UnitStartLimit,
     Code::UnitNotRunning,
@@ -204,9 +201,9 @@ fn best(
         })
         .min_by_key(|check| match check.outcome {
             Outcome::Pass => 0,
-            Outcome::Skip => 1,
-            Outcome::Fail => 2,
-            Outcome::Unknown => 3,
+            Outcome::Fail => 1,
+            Outcome::Unknown => 2,
+            Outcome::Skip => 3,
         })
         .unwrap_or_else(|| check(vantage, proto))
 }
@@ -326,9 +323,9 @@ fn round_trips(micros: &[u64]) -> Option<RoundTrips> {
 fn explain(cause: Code, findings: &[Finding]) -> String {
     if let Some(finding) = findings.iter().find(|finding| finding.code == cause) {
         return match &finding.cure {
-            Cure::Setup => match plan::feasible(findings, &Request::default().resolve()) {
+            Cure::Setup => match obstacle(findings, Wanted::default()) {
                 Ok(()) => format!("{}; `rootless6 setup` changes that", finding.title),
-                Err(obstacle) => format!("{}; {}", finding.title, obstacle.message),
+                Err(in_the_way) => format!("{}; {}", finding.title, in_the_way.message),
             },
             Cure::Root(lines) => format!("{}; as root: `{}`", finding.title, lines.join(" && ")),
             Cure::Words(words) => format!("{}; {words}", finding.title),
@@ -349,7 +346,7 @@ fn explain(cause: Code, findings: &[Finding]) -> String {
         Code::NetworkWithoutIpv6 => {
             "the container's network has no IPv6: make it again with `docker network create --ipv6 NAME`"
         }
-        _ => "RootlessKit's netns reaches the target and the container does not",
+        _ => "the container does not reach the target, and nothing in the settings explains it",
     }
     .to_owned()
 }

@@ -27,6 +27,7 @@ pub async fn resolve(asked: &[String]) -> Result<Vec<Ipv6Addr>> {
     }
     let mut targets = Vec::new();
     for text in asked {
+        let text = text.trim();
         let addresses = match text.parse() {
             Ok(IpAddr::V6(address)) => vec![address],
             Ok(IpAddr::V4(address)) => return Err(is_ipv4(address)),

@@ -1,0 +1,250 @@
+//! The variables that dockerd-rootless.sh hands to RootlessKit.
+
+use super::dropin;
+use crate::error::{Error, Exit, Result};
+use crate::facts::{Facts, NetDriver, Unit};
+use crate::request::{Intent, Mtu, Net, PortDriver};
+
+/// RootlessKit's `--net`.
+const NET: &str = "DOCKERD_ROOTLESS_ROOTLESSKIT_NET";
+/// RootlessKit's `--port-driver`.
+const PORT_DRIVER: &str = "DOCKERD_ROOTLESS_ROOTLESSKIT_PORT_DRIVER";
+/// RootlessKit's `--mtu`.
+const MTU: &str = "DOCKERD_ROOTLESS_ROOTLESSKIT_MTU";
+/// Further options for RootlessKit, split at blanks.
+const FLAGS: &str = "DOCKERD_ROOTLESS_ROOTLESSKIT_FLAGS";
+
+/// The variables that our drop-in may set.
+pub const VARIABLES: &[&str] = &[NET, PORT_DRIVER, MTU, FLAGS];
+
+/// Drivers that pasta leaves port forwarding to (rootlesskit:cmd/rootlesskit/main.go).
+const PASTAS_PORT_DRIVERS: &[&str] = &["implicit", "none", "pesto"];
+
+/// The options that the script passes in every version (moby:contrib/dockerd-rootless.sh).
+const FIXED: &[&str] = &[
+    "--disable-host-loopback",
+    "--copy-up=/etc",
+    "--copy-up=/run",
+    "--propagation=rslave",
+];
+
+/// Names and values.
+pub(super) type Variables = Vec<(String, String)>;
+
+/// Our variables as they would be without our own drop-in.
+///
+/// # Errors
+/// When a value can be told only by systemd, or `UnsetEnvironment=` takes it away in the end.
+pub(super) fn base(facts: &Facts, unit: &Unit) -> Result<Variables> {
+    let texts: Vec<&str> = unit
+        .files
+        .iter()
+        .filter(|file| file.path != facts.our_drop_in.path)
+        .map(|file| file.text.as_str())
+        .collect();
+    let written = dropin::environment(&texts);
+    // What systemd itself has resolved is best, as long as it does not include ours; and ours will
+    // do where nothing else tells what a specifier stands for, since merging twice changes nothing.
+    let resolved = !unit.needs_reload && !unit.drop_ins.contains(&facts.our_drop_in.path);
+    let mut base = Variables::new();
+    for &name in VARIABLES {
+        if written
+            .unset
+            .iter()
+            .any(|unset| unset.text.split('=').next() == Some(name))
+        {
+            return Err(unusable(name, "UnsetEnvironment= takes it away again"));
+        }
+        let value = match written.variable(name) {
+            Some(variable) if resolved || (variable.uncertain && !unit.needs_reload) => {
+                unit.variable(name).unwrap_or(&variable.value)
+            }
+            Some(variable) if variable.uncertain => {
+                let why = format!("only systemd knows what {:?} stands for", variable.value);
+                return Err(unusable(name, &why));
+            }
+            Some(variable) => &variable.value,
+            None => match value_of(&unit.manager_environment, name) {
+                Some(value) => value,
+                None => continue,
+            },
+        };
+        base.push((name.to_owned(), value.to_owned()));
+    }
+    Ok(base)
+}
+
+fn unusable(name: &str, why: &str) -> Error {
+    Error::cannot(Exit::NotApplied, format!("merge into {name}"))
+        .caused_by(why)
+        .hint("see `systemctl --user cat docker.service`, and write the value out there")
+}
+
+fn value_of<'a>(variables: &'a [(String, String)], name: &str) -> Option<&'a str> {
+    variables
+        .iter()
+        .find(|(known, _)| known == name)
+        .map(|(_, value)| value.as_str())
+}
+
+/// Our variables as they are to be.
+///
+/// # Errors
+/// When the drivers do not go together, or a flag cannot be passed on.
+pub(super) fn planned(
+    facts: &Facts,
+    base: &[(String, String)],
+    intent: &Intent,
+) -> Result<Variables> {
+    let mut variables = Variables::new();
+    let mut set = |name: &str, value: String| variables.push((name.to_owned(), value));
+    if intent.net == Net::Pasta {
+        set(NET, "pasta".to_owned());
+    }
+    if intent.port_driver == PortDriver::Implicit {
+        set(PORT_DRIVER, "implicit".to_owned());
+    }
+    if let Mtu::Bytes(mtu) = intent.mtu {
+        set(MTU, mtu.to_string());
+    }
+    set(FLAGS, merged_flags(base, intent)?);
+    let (net, port_driver) = drivers(facts, base, &variables);
+    go_together(net, port_driver)?;
+    Ok(variables)
+}
+
+fn merged_flags(base: &[(String, String)], intent: &Intent) -> Result<String> {
+    let theirs = value_of(base, FLAGS).unwrap_or_default();
+    let wanted: Vec<&str> = std::iter::once("--ipv6")
+        .chain(intent.flags.iter().map(String::as_str))
+        .collect();
+    dropin::merge_flags(theirs, &wanted).map_err(|error| {
+        Error::cannot(Exit::Usage, format!("merge --ipv6 into {FLAGS}"))
+            .caused_by(error)
+            .hint("give each option of RootlessKit's as one `--flag TOKEN` without blanks or globs")
+    })
+}
+
+/// The drivers that RootlessKit would start with: planned, else configured, else running now.
+/// None where the script would choose.
+fn drivers<'a>(
+    facts: &'a Facts,
+    base: &'a [(String, String)],
+    planned: &'a [(String, String)],
+) -> (Option<&'a str>, Option<&'a str>) {
+    let live = facts.rootlesskit.is();
+    let configured = |name| value_of(planned, name).or_else(|| value_of(base, name));
+    (
+        configured(NET).or_else(|| live.map(|kit| kit.net.name())),
+        configured(PORT_DRIVER).or_else(|| live.map(|kit| kit.port_driver.as_str())),
+    )
+}
+
+/// A pair that RootlessKit refuses stops dockerd, and so does `--ipv6` with a driver that has none.
+fn go_together(net: Option<&str>, port_driver: Option<&str>) -> Result<()> {
+    let (Some(net), Some(port_driver)) = (net, port_driver) else {
+        return Ok(());
+    };
+    let pastas_own = PASTAS_PORT_DRIVERS.contains(&port_driver);
+    let fits = match NetDriver::named(net) {
+        NetDriver::Pasta => pastas_own,
+        NetDriver::Slirp4netns => !pastas_own || port_driver == "none",
+        NetDriver::GvisorTapVsock | NetDriver::Other(_) => {
+            return Err(Error::new(
+                Exit::Usage,
+                format!("RootlessKit's driver {net} has no IPv6"),
+            )
+            .hint("choose pasta: `rootless6 setup --net pasta`"));
+        }
+    };
+    if fits {
+        return Ok(());
+    }
+    Err(Error::new(
+        Exit::Usage,
+        format!("RootlessKit does not start with --net={net} and --port-driver={port_driver}"),
+    )
+    .hint("keep both, `--net keep --port-driver keep`, or neither"))
+}
+
+/// RootlessKit's options for a rehearsal, as the script would build them; none where the script
+/// would choose the driver.
+pub(super) fn rehearsal(
+    facts: &Facts,
+    base: &[(String, String)],
+    planned: &[(String, String)],
+) -> Option<Vec<String>> {
+    let (net, port_driver) = drivers(facts, base, planned);
+    let mut options = vec![
+        format!("--net={}", net?),
+        format!("--port-driver={}", port_driver?),
+    ];
+    let configured = |name| value_of(planned, name).or_else(|| value_of(base, name));
+    options.extend(configured(MTU).map(|mtu| format!("--mtu={mtu}")));
+    options.extend(FIXED.iter().map(|&option| option.to_owned()));
+    if facts.rootlesskit.is().is_some_and(|kit| kit.detached) {
+        options.push("--detach-netns".to_owned());
+    }
+    let flags = configured(FLAGS).unwrap_or_default();
+    options.extend(flags.split_whitespace().map(str::to_owned));
+    Some(options)
+}
+
+/// Settings of others that ours replace; the flags are merged, so they are not among them.
+pub(super) fn overruled(base: &[(String, String)], planned: &[(String, String)]) -> Vec<String> {
+    planned
+        .iter()
+        .filter(|(name, _)| name != FLAGS)
+        .filter_map(|(name, value)| {
+            let theirs = value_of(base, name)?;
+            (theirs != value).then(|| format!("{name}={theirs} is overruled by {value}"))
+        })
+        .collect()
+}
+
+/// Why dockerd must be restarted for these variables, though they are written already.
+pub(super) fn not_live(
+    facts: &Facts,
+    unit: &Unit,
+    planned: &[(String, String)],
+) -> Option<&'static str> {
+    if planned
+        .iter()
+        .any(|(name, value)| unit.variable(name) != Some(value))
+    {
+        return Some("systemd has not read the settings yet");
+    }
+    let kit = facts.rootlesskit.is()?;
+    let wants = |name, now: &str| value_of(planned, name).is_some_and(|value| value != now);
+    let mtu = kit.mtu.map(|mtu| mtu.to_string()).unwrap_or_default();
+    let differs = wants(NET, kit.net.name())
+        || wants(PORT_DRIVER, &kit.port_driver)
+        || wants(MTU, &mtu)
+        || !kit.ipv6;
+    differs.then_some("it still runs with the old settings")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn drivers_that_rootlesskit_refuses_are_refused_before_it_is_asked() {
+        for (net, port_driver, fits) in [
+            (Some("pasta"), Some("implicit"), true),
+            (Some("pasta"), Some("pesto"), true),
+            (Some("pasta"), Some("builtin"), false),
+            (Some("slirp4netns"), Some("builtin"), true),
+            (Some("slirp4netns"), Some("implicit"), false),
+            (Some("gvisor-tap-vsock"), Some("gvisor-tap-vsock"), false),
+            (None, Some("implicit"), true),
+            (Some("pasta"), None, true),
+        ] {
+            assert_eq!(
+                go_together(net, port_driver).is_ok(),
+                fits,
+                "{net:?} {port_driver:?}"
+            );
+        }
+    }
+}
