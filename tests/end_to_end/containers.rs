@@ -5,7 +5,8 @@ use crate::harness::Lab;
 #[test]
 fn containers_are_not_stopped_unasked_and_come_back_as_their_policy_says() {
     let Some(lab) = Lab::up("trixie") else { return };
-    let sleep = "busybox sleep 600";
+    // pid 1 does not heed SIGTERM, and each stop would take ten seconds.
+    let sleep = "--stop-signal KILL busybox sleep 600";
     lab.alice(&format!(
         "docker run -d --restart=always --name keeper {sleep} && docker run -d --name loner {sleep}"
     ))

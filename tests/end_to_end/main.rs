@@ -4,6 +4,7 @@
 //! lab cannot run (it needs root) a test prints `NOT RUN` and why; under `CI=true` it fails.
 #![expect(
     clippy::disallowed_methods,
+    clippy::expect_used,
     clippy::print_stdout,
     clippy::unwrap_used,
     reason = "tests run programs, print what they do, and may panic"

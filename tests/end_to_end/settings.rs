@@ -21,7 +21,7 @@ fn variables_and_a_file_work_like_flags() {
     refused.says(&["1280"]);
     assert_eq!(lab.tree(), before);
 
-    lab.alice("docker run -d --name loner busybox sleep 600")
+    lab.alice("docker run -d --name loner --stop-signal KILL busybox sleep 600")
         .exits(0);
     lab.write(
         "/tmp/settings.toml",

@@ -118,7 +118,7 @@ fn the_wizard_changes_nothing_without_a_yes_and_leaves_the_terminal_as_it_was() 
 fn the_wizard_explains_sets_up_and_tells_how_to_do_it_without_questions() {
     let Some(lab) = Lab::up("trixie") else { return };
     let before = lab.tree();
-    lab.alice("docker run -d --restart=always --name keeper busybox sleep 600")
+    lab.alice("docker run -d --restart=always --name keeper --stop-signal KILL busybox sleep 600")
         .exits(0);
     let mut screen = Screen::of(&lab);
 
