@@ -187,10 +187,8 @@ impl Site<'_> {
         if let Some(error) = restored.failed.first() {
             return Err(self.stuck(error.clone()));
         }
-        if restored.skipped.is_empty() {
-            // Unmarked, the entry is undone once more one day, which finds everything in place.
-            let _ = entry.mark(journal, State::Undone);
-        }
+        // Unmarked, the entry is undone once more one day, which finds everything in place.
+        let _ = entry.mark(journal, State::Undone);
         Ok(restored)
     }
 

@@ -16,6 +16,7 @@ mod containers;
 mod harness;
 mod interrupted;
 mod merge;
+mod readme;
 mod rollback;
 mod settings;
 mod setup;

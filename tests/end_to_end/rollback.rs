@@ -107,3 +107,65 @@ fn a_host_without_a_way_to_the_target_is_left_alone() {
     assert_eq!(lab.tree(), before);
     assert_eq!(lab.invocation(), invocation);
 }
+
+#[test]
+fn a_restart_put_off_is_taken_back_with_what_was_written_then() {
+    let Some(lab) = Lab::up("forky") else { return };
+    let before = lab.tree();
+    lab.alice("rootless6 setup --yes --no-restart").exits(0);
+    assert_eq!(lab.status()["rootlesskit"]["net"], "slirp4netns");
+    lab.plant(
+        "zz-broken.conf",
+        "[Service]\nExecStartPre=/bin/sh -c 'test \"$DOCKERD_ROOTLESS_ROOTLESSKIT_NET\" != pasta'\n",
+    );
+    let setup = lab.alice(SETUP).exits(3).json();
+    assert_eq!(setup["rolled_back"], true);
+    lab.runs_as_before();
+    lab.alice("rm ~/.config/systemd/user/docker.service.d/zz-broken.conf; rmdir ~/.config/systemd/user/docker.service.d")
+        .exits(0);
+    assert_eq!(lab.tree(), before);
+}
+
+#[test]
+fn a_disk_that_fills_up_on_the_way_does_not_keep_dockerd_from_coming_back() {
+    let Some(lab) = Lab::up("trixie") else { return };
+    lab.root(
+        "install -d -o alice -g alice /home/alice/.local/state
+        mount -t tmpfs -o size=64k,uid=alice,gid=alice tmpfs /home/alice/.local/state",
+    )
+    .exits(0);
+    lab.plant(
+        "zz-broken.conf",
+        "[Service]\nExecStartPre=/bin/sh -c 'test \"$DOCKERD_ROOTLESS_ROOTLESSKIT_NET\" != pasta || \
+         { cat /dev/zero >/home/alice/.local/state/fill; exit 1; }'\n",
+    );
+    lab.alice("systemctl --user restart docker").exits(0);
+    let before = lab.tree();
+    let setup = lab.alice(SETUP).exits(3).json();
+    assert_eq!(setup["rolled_back"], true);
+    assert_eq!(lab.tree(), before);
+    lab.runs_as_before();
+}
+
+#[test]
+fn what_was_done_to_one_unit_is_undone_on_that_unit() {
+    let Some(lab) = Lab::up("forky") else { return };
+    lab.alice(
+        "cd ~/.config/systemd/user && systemctl --user disable --now docker 2>&1 &&
+        mv docker.service other.service && systemctl --user daemon-reload && systemctl --user start other",
+    )
+    .exits(0);
+    let before = lab.tree();
+    lab.alice("rootless6 setup --yes --unit other.service")
+        .exits(0);
+    lab.alice("rootless6 undo --yes --unit third.service")
+        .exits(2)
+        .says(&["other.service"]);
+    lab.alice("rootless6 undo --yes").exits(0);
+    assert_eq!(lab.tree(), before);
+    let status = lab
+        .alice("rootless6 status --json --unit other.service")
+        .exits(0)
+        .json();
+    assert_eq!(status["rootlesskit"]["net"], "slirp4netns");
+}

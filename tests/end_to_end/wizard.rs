@@ -156,6 +156,22 @@ fn the_wizard_explains_sets_up_and_tells_how_to_do_it_without_questions() {
 }
 
 #[test]
+fn an_edit_made_while_the_wizard_asks_is_not_overwritten() {
+    let Some(lab) = Lab::up("forky") else { return };
+    lab.write("~/.config/docker/daemon.json", "{}\n");
+    let mut screen = Screen::of(&lab);
+    screen.begin("rootless6 setup --new-networks ipv6");
+    screen.wait_for(LAST_QUESTION);
+    lab.write("~/.config/docker/daemon.json", "{\"debug\": true}\n");
+    let edited = lab.tree();
+    screen.press("y\r");
+    screen.wait_for("daemon.json was edited while rootless6 was at work");
+    screen.ends(3);
+    assert_eq!(lab.tree(), edited);
+    lab.runs_as_before();
+}
+
+#[test]
 fn the_wizard_goes_straight_through_and_its_command_line_does_the_same() {
     let Some(lab) = Lab::up("forky") else { return };
     let mut screen = Screen::of(&lab);
