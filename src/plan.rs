@@ -4,6 +4,7 @@
 //! so none is written without the others. They go into a drop-in of our own that sorts last.
 //! What others have written is merged into, never replaced.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use crate::capability;
@@ -37,7 +38,7 @@ pub struct Plan {
     /// The environment that the unit must have before it is restarted.
     pub environment: Vec<(String, String)>,
     /// Why dockerd must be restarted, or nothing.
-    pub restart: Option<String>,
+    pub restart: Option<Restart>,
     /// RootlessKit's options for a rehearsal; none where its script would choose the driver.
     pub rehearsal: Option<Vec<String>>,
     /// What the person should know besides.
@@ -49,6 +50,19 @@ impl Plan {
     pub fn is_empty(&self) -> bool {
         self.files.is_empty() && self.restart.is_none()
     }
+}
+
+/// Why dockerd must be restarted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Restart {
+    /// Files are written first.
+    NewSettings,
+    /// It does not run.
+    NotRunning,
+    /// All is written, and was never taken up.
+    NotLive,
+    /// All was taken up, and the uplink's address has gone since.
+    TapLost,
 }
 
 /// A file with its old and its new text.
@@ -81,7 +95,7 @@ pub fn plan(facts: &Facts, intent: &Intent, given: &Given) -> Result<Plan> {
     files.extend(daemon_json);
     notes.extend(environment::overruled(&base, &environment));
     Ok(Plan {
-        restart: restart(facts, unit, &environment, &files, intent).map(str::to_owned),
+        restart: restart(facts, unit, &environment, &files, intent),
         rehearsal: environment::rehearsal(facts, &base, &environment),
         files,
         environment,
@@ -154,21 +168,28 @@ fn restart(
     environment: &[(String, String)],
     files: &[FileChange],
     intent: &Intent,
-) -> Option<&'static str> {
+) -> Option<Restart> {
     if !files.is_empty() {
-        return Some("the new settings take effect at its start");
+        return Some(Restart::NewSettings);
     }
     if !unit.is_active() {
-        return Some("it is not running");
+        return Some(Restart::NotRunning);
     }
-    environment::not_live(facts, unit, environment)
-        .or_else(|| engine::not_live(facts, intent))
-        .or_else(|| {
-            let lost = wants_uplink(facts, intent) && tap_lacks_ipv6(facts);
-            lost.then_some("tap0 has lost its IPv6, which the uplink brings at each start")
-        })
+    let not_live = environment::not_live(facts, unit, environment);
+    if not_live || engine::not_live(facts, intent) {
+        return Some(Restart::NotLive);
+    }
+    let lost = wants_uplink(facts, intent) && facts.tap.is().is_some_and(|tap| !tap.reaches_out());
+    lost.then_some(Restart::TapLost)
 }
 
-fn tap_lacks_ipv6(facts: &Facts) -> bool {
-    facts.tap.is().is_some_and(|tap| !tap.reaches_out())
+impl fmt::Display for Restart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NewSettings => "the new settings take effect at its start",
+            Self::NotRunning => "it is not running",
+            Self::NotLive => "it still runs with older settings than those written",
+            Self::TapLost => "tap0 has lost its IPv6, which the uplink brings at each start",
+        })
+    }
 }

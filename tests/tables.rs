@@ -107,7 +107,9 @@ fn shown(plan: &Plan) -> String {
     for note in &plan.notes {
         let _ = writeln!(text, "note: {note}");
     }
-    let restart = plan.restart.as_deref().unwrap_or("no");
+    let restart = plan
+        .restart
+        .map_or_else(|| "no".to_owned(), |why| why.to_string());
     let _ = writeln!(text, "restart: {restart}");
     text
 }

@@ -10,25 +10,7 @@ use crate::error::{Doing, Exit, Result};
 use crate::report::Report;
 
 /// What the flags' help does not tell.
-const MORE: &str = r#".SH ENVIRONMENT
-Every option has a variable: \fBROOTLESS6_\fR and its name in capitals, with underscores, such as
-\fBROOTLESS6_YES=1\fR or \fBROOTLESS6_ACCEPT=containers-restart\fR. \fB\-\-target\fR is
-\fBROOTLESS6_TARGETS\fR. Lists are separated by commas, the tokens of \fBROOTLESS6_FLAG\fR by blanks.
-\fBNO_COLOR\fR switches colour off.
-.SH FILES
-.TP
-\fI~/.config/systemd/user/docker.service.d/zz\-rootless6.conf\fR
-The drop-in that setup writes.
-.TP
-\fI~/.config/docker/daemon.json\fR
-Some keys of it are set; all else is kept byte for byte.
-.TP
-\fI~/.config/rootless6/config.toml\fR
-Settings, if you write any: the keys are setup's options without the dashes.
-.TP
-\fI~/.local/state/rootless6\fR
-The journal, with the old files in it.
-"#;
+const MORE: &str = include_str!("../../templates/manual.roff");
 
 /// The completions for a shell.
 pub fn completions(shell: Shell, mut command: clap::Command) -> Report {

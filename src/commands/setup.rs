@@ -10,16 +10,14 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::{Scene, with_settings};
-use crate::apply::journal::{self, Entry, Journal, State};
-use crate::apply::{Afterwards, Site};
+use crate::apply::Site;
+use crate::apply::journal::{self, Journal, State};
 use crate::capability;
 use crate::cli::{Accept, DEFAULT_UNIT, Global, Rehearse, Setup};
 use crate::diagnose::{Wanted, diagnose, obstacle};
 use crate::error::{Doing, Error, Exit, Result};
 use crate::facts::Container;
-use crate::host::systemd::Systemd;
 use crate::host::{Host, engine, process};
-use crate::inspect;
 use crate::plan::{self, Given, Plan};
 use crate::rehearse::rehearse;
 use crate::report::{Report, human};
@@ -27,6 +25,10 @@ use crate::request::{Net, Request};
 use crate::ui::{Progress, Step, Steps, Ui};
 use crate::verify::{self, Vantage, Verification, targets};
 use crate::wizard::{self, Terminal};
+
+mod work;
+
+use work::Work;
 
 const VANTAGES: [Vantage; 3] = [Vantage::Host, Vantage::Netns, Vantage::Container];
 
@@ -141,12 +143,7 @@ async fn prepare(
 ) -> Result<Option<Prepared>> {
     let asks = !arguments.yes && !arguments.dry_run;
     if asks && !ui.can_ask() {
-        return Err(Error::new(
-            Exit::Usage,
-            "setup has questions, and there is no terminal to ask on",
-        )
-        .hint("`rootless6 setup --yes --accept containers-restart` asks nothing")
-        .hint("`rootless6 setup --dry-run` shows what would be done"));
+        return Err(nobody_to_ask());
     }
     let scene = Scene::look(&global.unit).await?;
     let mut request = with_settings(
@@ -155,17 +152,7 @@ async fn prepare(
         arguments.config.as_deref(),
     )?;
     let targets = targets::resolve(&request.targets).await?;
-    let wanted = Wanted {
-        pasta: request.resolve().net == Net::Pasta,
-        proof: !arguments.no_verify,
-    };
-    obstacle(&diagnose(&scene.facts), wanted)?;
-    scene.systemd.as_ref().map_err(Clone::clone)?;
-    let journal = if arguments.dry_run {
-        None
-    } else {
-        Some(open_journal(&scene.host)?)
-    };
+    let journal = open(arguments, &scene, &request)?;
     if asks {
         ui.say(&human::scene(&scene.facts));
         wizard::fill(&mut Terminal, &mut request, offers_new_networks(&scene))?;
@@ -193,25 +180,56 @@ async fn prepare(
     };
     ui.say(&preview);
     consent(arguments, asks, &stopping, &plan)?;
-    let proves = restarts && !arguments.no_verify;
-    if proves {
-        host_reaches(&scene, &targets).await?;
-    }
-    if let Some(options) = plan.rehearsal.as_ref().filter(|_| restarts)
-        && arguments.rehearse == Rehearse::Auto
-    {
-        steps.begin("rehearse RootlessKit with the new settings");
-        rehearse(&scene.host, &scene.facts, options).await?;
-        steps.done();
-    }
-    Ok(Some(Prepared {
+    let prepared = Prepared {
+        targets: (restarts && !arguments.no_verify).then_some(targets),
         scene,
         journal,
         plan,
         restarts,
         stopping,
-        targets: proves.then_some(targets),
-    }))
+    };
+    prepared.rehearse(arguments, steps).await?;
+    Ok(Some(prepared))
+}
+
+fn nobody_to_ask() -> Error {
+    Error::new(
+        Exit::Usage,
+        "setup has questions, and there is no terminal to ask on",
+    )
+    .hint("`rootless6 setup --yes --accept containers-restart` asks nothing")
+    .hint("`rootless6 setup --dry-run` shows what would be done")
+}
+
+/// Makes sure that a plan can lead anywhere, and opens the journal for all but a dry run.
+fn open(arguments: &Setup, scene: &Scene, request: &Request) -> Result<Option<Journal>> {
+    let wanted = Wanted {
+        pasta: request.resolve().net == Net::Pasta,
+        proof: !arguments.no_verify,
+    };
+    obstacle(&diagnose(&scene.facts), wanted)?;
+    scene.systemd.as_ref().map_err(Clone::clone)?;
+    if arguments.dry_run {
+        return Ok(None);
+    }
+    open_journal(&scene.host).map(Some)
+}
+
+impl Prepared {
+    /// What can be found out before any downtime: whether the host reaches the target at all, and
+    /// whether RootlessKit starts.
+    async fn rehearse(&self, arguments: &Setup, steps: &mut Steps) -> Result<()> {
+        if let Some(targets) = &self.targets {
+            host_reaches(&self.scene, targets).await?;
+        }
+        let wanted = self.restarts && arguments.rehearse == Rehearse::Auto;
+        if let Some(options) = self.plan.rehearsal.as_ref().filter(|_| wanted) {
+            steps.begin("rehearse RootlessKit with the new settings");
+            rehearse(&self.scene.host, &self.scene.facts, options).await?;
+            steps.done();
+        }
+        Ok(())
+    }
 }
 
 /// What an earlier run left half done is taken back before anything is built on top of it.
@@ -341,158 +359,4 @@ fn equivalent(arguments: &Setup, global: &Global, request: &Request) -> String {
     }
     words.extend(request.to_flags());
     human::command_line(&words)
-}
-
-/// What dockerd was doing, and should do again if all is taken back. One that crashed again and
-/// again goes on with that by itself.
-fn before(scene: &Scene) -> Afterwards {
-    if scene.facts.engine.is().is_some() {
-        Afterwards::Restart
-    } else if scene.runs() {
-        Afterwards::Leave
-    } else {
-        Afterwards::Stop
-    }
-}
-
-/// From the first effect to the proof.
-struct Work<'a> {
-    arguments: &'a Setup,
-    site: Site<'a>,
-    prepared: &'a Prepared,
-}
-
-impl Work<'_> {
-    async fn carry_out(&self, steps: &mut Steps, record: &mut Record) -> Result<()> {
-        let mut entry = self.entry()?;
-        let worked = tokio::select! {
-            worked = self.apply_and_prove(&mut entry, steps, record) => worked,
-            () = process::interrupted() => Err(Error::new(Exit::Interrupted, "interrupted")),
-        };
-        if let Err(error) = worked {
-            steps.fail();
-            return self.take_back(&mut entry, error, steps, record).await;
-        }
-        record.changed = true;
-        Ok(())
-    }
-
-    /// Where everything is written and only the restart is left, the generation that wrote it is
-    /// the one to take back if dockerd does not start with it.
-    fn entry(&self) -> Result<Entry> {
-        let journal = &self.prepared.journal;
-        let standing = journal.standing()?;
-        match standing {
-            Some(entry)
-                if self.prepared.plan.files.is_empty()
-                    && before(&self.prepared.scene) == Afterwards::Restart =>
-            {
-                Ok(entry)
-            }
-            _ => journal.begin(&self.site.host.unit),
-        }
-    }
-
-    async fn apply_and_prove(
-        &self,
-        entry: &mut Entry,
-        steps: &mut Steps,
-        record: &mut Record,
-    ) -> Result<()> {
-        let Prepared {
-            plan,
-            journal,
-            restarts,
-            targets,
-            ..
-        } = self.prepared;
-        self.site
-            .carry_out(plan, journal, entry, *restarts, steps)
-            .await?;
-        if let Some(targets) = targets {
-            let verification = prove(self.site.host, self.site.systemd, targets, steps).await;
-            let failed = (!verification.passes()).then(|| unproved(&verification));
-            record.verification = Some(verification);
-            if let Some(error) = failed
-                && !self.arguments.keep
-            {
-                return Err(error);
-            }
-        }
-        entry.mark(journal, State::Applied)
-    }
-
-    async fn take_back(
-        &self,
-        entry: &mut Entry,
-        error: Error,
-        steps: &mut Steps,
-        record: &mut Record,
-    ) -> Result<()> {
-        let restarted = self.site.restarted.get();
-        let afterwards = if restarted {
-            before(&self.prepared.scene)
-        } else {
-            Afterwards::Leave
-        };
-        self.site
-            .roll_back(&self.prepared.journal, entry, afterwards, steps)
-            .await
-            .map_err(|stuck| {
-                let stuck = stuck.caused_by(format!("after: {}", error.message));
-                error.causes.iter().fold(stuck, Error::caused_by)
-            })?;
-        verify::sweep(&self.site.host.socket).await;
-        record.rolled_back = true;
-        let mut told = error;
-        if told.exit != Exit::Interrupted {
-            told.exit = Exit::NotApplied;
-        }
-        told.message = format!("{}; everything was put back", told.message);
-        let down: Vec<_> = self
-            .prepared
-            .stopping
-            .iter()
-            .filter(|container| restarted && !container.comes_back())
-            .map(|container| container.name.as_str())
-            .collect();
-        if !down.is_empty() {
-            told = told.hint(format!(
-                "the restarts have stopped containers: `docker start {}`",
-                down.join(" ")
-            ));
-        }
-        Err(told)
-    }
-}
-
-async fn prove(
-    host: &Host,
-    systemd: &Systemd,
-    targets: &[Ipv6Addr],
-    steps: &mut Steps,
-) -> Verification {
-    steps.begin("prove it from the host, RootlessKit's netns and a container");
-    let facts = inspect::gather(host, Ok(systemd)).await;
-    let verification = verify::verify(&facts, &host.socket, &VANTAGES, targets).await;
-    if verification.passes() {
-        steps.done();
-    }
-    verification
-}
-
-fn unproved(verification: &Verification) -> Error {
-    let code = verification
-        .cause
-        .map(|cause| format!(" ({cause})"))
-        .unwrap_or_default();
-    let error = Error::new(
-        Exit::NotApplied,
-        format!("IPv6 does not work from a container after the change{code}"),
-    )
-    .caused_by(human::checks_in_words(verification));
-    match &verification.explanation {
-        Some(explanation) => error.caused_by(explanation),
-        None => error,
-    }
 }

@@ -83,12 +83,13 @@ pub(super) fn daemon_json(
     Ok((change, wishes.notes))
 }
 
-/// Why dockerd must be restarted for daemon.json, though it is written already.
-pub(super) fn not_live(facts: &Facts, intent: &Intent) -> Option<&'static str> {
-    let mut networks = facts.engine.is()?.networks.iter();
-    let without = networks.any(|network| network.name == "bridge" && !network.ipv6);
-    (without && intent.subnet != SubnetChoice::None)
-        .then_some("docker0 has no IPv6 yet, though daemon.json says so")
+/// Whether dockerd must be restarted for daemon.json, though it is written already.
+pub(super) fn not_live(facts: &Facts, intent: &Intent) -> bool {
+    let without = facts.engine.is().is_some_and(|engine| {
+        let mut networks = engine.networks.iter();
+        networks.any(|network| network.name == "bridge" && !network.ipv6)
+    });
+    without && intent.subnet != SubnetChoice::None
 }
 
 struct Wishes<'a> {

@@ -202,26 +202,23 @@ pub(super) fn overruled(base: &[(String, String)], planned: &[(String, String)])
         .collect()
 }
 
-/// Why dockerd must be restarted for these variables, though they are written already.
-pub(super) fn not_live(
-    facts: &Facts,
-    unit: &Unit,
-    planned: &[(String, String)],
-) -> Option<&'static str> {
+/// Whether dockerd must be restarted for these variables, though they are written already.
+pub(super) fn not_live(facts: &Facts, unit: &Unit, planned: &[(String, String)]) -> bool {
     if planned
         .iter()
         .any(|(name, value)| unit.variable(name) != Some(value))
     {
-        return Some("systemd has not read the settings yet");
+        return true;
     }
-    let kit = facts.rootlesskit.is()?;
+    let Some(kit) = facts.rootlesskit.is() else {
+        return false;
+    };
     let wants = |name, now: &str| value_of(planned, name).is_some_and(|value| value != now);
     let mtu = kit.mtu.map(|mtu| mtu.to_string()).unwrap_or_default();
-    let differs = wants(NET, kit.net.name())
+    wants(NET, kit.net.name())
         || wants(PORT_DRIVER, &kit.port_driver)
         || wants(MTU, &mtu)
-        || !kit.ipv6;
-    differs.then_some("it still runs with the old settings")
+        || !kit.ipv6
 }
 
 #[cfg(test)]

@@ -3,18 +3,18 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use similar::TextDiff;
-
 use crate::apply::Restored;
 use crate::diagnose::{Cure, Finding, Severity, Wanted, obstacle};
-use crate::facts::{Container, Facts, Network, Seen, short};
+use crate::facts::{Facts, Network, Seen, short};
 use crate::hostile::plain;
-use crate::plan::{FileChange, Plan};
-use crate::ui::{BAD, FAINT, GOOD, STRONG, Sign, advice, sign, unicode};
-use crate::verify::{Check, Outcome, Verification};
+use crate::ui::{FAINT, STRONG, Sign, advice, sign};
+use crate::verify::Verification;
 
-/// Lines of a file shown around a change.
-const CONTEXT: usize = 2;
+mod checks;
+mod preview;
+
+pub use checks::{checks_in_words, verification};
+pub use preview::{explanation, preview};
 
 /// `status`: one screen.
 pub fn status(facts: &Facts, findings: &[Finding]) -> String {
@@ -174,205 +174,6 @@ fn network(network: &Network) -> String {
         None => "no default route".to_owned(),
     };
     format!("{addresses}; {route}")
-}
-
-/// The plan before the yes: files with their differences, then what the restart does.
-pub fn preview(facts: &Facts, plan: &Plan, stopping: &[Container], restarts: bool) -> String {
-    let mut text = String::new();
-    for change in &plan.files {
-        let new = if change.before.is_none() {
-            " (new)"
-        } else {
-            ""
-        };
-        let _ = writeln!(text, "{STRONG}{}{STRONG:#}{new}", facts.short(&change.path));
-        text.push_str(&difference(change));
-        text.push('\n');
-    }
-    for note in &plan.notes {
-        let _ = writeln!(text, "note: {note}");
-    }
-    let unit = &facts.unit_name;
-    if !restarts {
-        let _ = writeln!(text, "{unit} is not restarted.");
-        return text;
-    }
-    let why = plan.restart.as_deref().unwrap_or_default();
-    let _ = writeln!(text, "{unit} is restarted: {why}.");
-    text.push_str(&blast_radius(stopping));
-    text
-}
-
-fn difference(change: &FileChange) -> String {
-    let before = change.before.as_deref().unwrap_or_default();
-    let diff = TextDiff::from_lines(before, &change.after);
-    let mut text = String::new();
-    for group in diff.grouped_ops(CONTEXT) {
-        for line in group.iter().flat_map(|op| diff.iter_changes(op)) {
-            let content = line.value().trim_end_matches(['\n', '\r']);
-            let _ = match line.tag() {
-                similar::ChangeTag::Delete => writeln!(text, "  {BAD}- {content}{BAD:#}"),
-                similar::ChangeTag::Insert => writeln!(text, "  {GOOD}+ {content}{GOOD:#}"),
-                similar::ChangeTag::Equal => writeln!(text, "    {content}"),
-            };
-        }
-    }
-    text
-}
-
-fn blast_radius(stopping: &[Container]) -> String {
-    let mut text = String::new();
-    if stopping.is_empty() {
-        text.push_str("No container is running.\n");
-        return text;
-    }
-    let _ = writeln!(text, "{}", containers_stop(stopping.len()));
-    for container in stopping {
-        let after = if container.comes_back() {
-            "comes back by itself"
-        } else {
-            "stays down"
-        };
-        let ports = if container.ports.is_empty() {
-            String::new()
-        } else {
-            format!(", ports {}", container.ports.join(" "))
-        };
-        let _ = writeln!(
-            text,
-            "  {}: {after} (restart policy {}{ports})",
-            plain(&container.name),
-            container.restart
-        );
-    }
-    text
-}
-
-fn containers_stop(count: usize) -> String {
-    match count {
-        1 => "1 running container stops:".to_owned(),
-        count => format!("{count} running containers stop:"),
-    }
-}
-
-/// What an `e` at the last question shows.
-pub fn explanation(plan: &Plan) -> String {
-    let mut text = String::from(
-        "
-RootlessKit connects containers to the network. With slirp4netns it carries no ICMPv6, so ping6
-cannot work. pasta carries TCP, UDP and echo requests of both families; --ipv6 lets it, and the
-implicit port driver is the only one that it accepts. The MTU of 65520 keeps pasta fast.
-",
-    );
-    if plan
-        .files
-        .iter()
-        .any(|change| change.after.contains("ExecStartPost="))
-    {
-        text.push_str(
-            "
-This RootlessKit (before 2.3.0) lets pasta forward IPv6 but gives its interface no address. So each
-start of dockerd runs `rootless6 uplink`, which adds the address and a default route. If the program
-is gone one day, dockerd starts all the same.
-",
-        );
-    }
-    if plan
-        .files
-        .iter()
-        .any(|change| change.path.ends_with("daemon.json"))
-    {
-        text.push_str(
-            "
-daemon.json tells dockerd to give containers IPv6 addresses of their own, from a unique local
-prefix, and to masquerade them behind the host's address.
-",
-        );
-    }
-    text.push_str(
-        "
-The old files are kept in ~/.local/state/rootless6. If dockerd does not come back, or a container
-cannot ping6 afterwards, everything is put back by itself; `rootless6 undo` does it any time later.
-",
-    );
-    text
-}
-
-/// `verify`: verdict, cause, checks.
-pub fn verification(verification: &Verification) -> String {
-    let mut text = match verification.verdict {
-        Outcome::Pass => format!("{} IPv6 works\n", sign(Sign::Good)),
-        Outcome::Fail => format!("{} IPv6 does not work\n", sign(Sign::Bad)),
-        Outcome::Skip | Outcome::Unknown => {
-            format!(
-                "{} it is not clear whether IPv6 works\n",
-                sign(Sign::Unknown)
-            )
-        }
-    };
-    if let (Some(cause), Some(explanation)) = (verification.cause, &verification.explanation) {
-        let _ = writeln!(text, "  {STRONG}{cause}{STRONG:#}: {explanation}");
-    }
-    let _ = writeln!(text);
-    for check in &verification.checks {
-        let _ = writeln!(text, "  {}", check_line(check));
-    }
-    text
-}
-
-fn check_line(check: &Check) -> String {
-    let mark = sign(match check.outcome {
-        Outcome::Pass => Sign::Good,
-        Outcome::Fail => Sign::Bad,
-        Outcome::Skip => Sign::Weak,
-        Outcome::Unknown => Sign::Unknown,
-    });
-    let word = match check.outcome {
-        Outcome::Pass => "ok",
-        Outcome::Fail => "failed",
-        Outcome::Skip => "skipped",
-        Outcome::Unknown => "unknown",
-    };
-    let arrow = if unicode() { "→" } else { "->" };
-    let to = check
-        .to
-        .map(|to| format!(" {arrow} {to}"))
-        .unwrap_or_default();
-    let time = check
-        .rtt_ms
-        .map(|rtt| format!("  {}", milliseconds(rtt.median)))
-        .unwrap_or_default();
-    let why = check
-        .why
-        .as_ref()
-        .map(|why| format!("  {FAINT}{why}{FAINT:#}"))
-        .unwrap_or_default();
-    format!(
-        "{mark} {word:<7} {:<10} {:<5}{to}{time}{why}",
-        check.from, check.proto
-    )
-}
-
-/// Below 10 µs the clock readings themselves are most of it.
-fn milliseconds(value: f64) -> String {
-    if value < 0.01 {
-        return "<0.01 ms".to_owned();
-    }
-    format!("{value:.2} ms")
-}
-
-/// What did not pass, in one line.
-pub fn checks_in_words(verification: &Verification) -> String {
-    let bad: Vec<_> = verification
-        .checks
-        .iter()
-        .filter(|check| matches!(check.outcome, Outcome::Fail | Outcome::Unknown))
-        .map(|check| {
-            let why = check.why.as_deref().unwrap_or("failed");
-            format!("{}: {why}", check.id)
-        })
-        .collect();
-    bad.join("; ")
 }
 
 /// `setup`, when there was something to do.

@@ -350,3 +350,6 @@ fn explain(cause: Code, findings: &[Finding]) -> String {
     }
     .to_owned()
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,10 +3,7 @@
 use super::environment::is_name;
 use super::{is_unsafe, is_utf8_for_systemd};
 
-const HEADER: &str = "\
-# Written by rootless6, which replaces this file as a whole: put settings of your own in another drop-in.
-# To undo, type: rootless6 undo
-";
+const HEADER: &str = include_str!("../../../templates/zz-rootless6.conf");
 
 /// A command for `ExecStartPost=`, in words. Rendered with the prefix `-`: its failure, or its absence, never stops
 /// the service.

@@ -1,0 +1,169 @@
+//! From the first effect to the proof, or back.
+
+use std::net::Ipv6Addr;
+
+use super::{Prepared, Record, Scene, VANTAGES};
+use crate::apply::journal::{Entry, State};
+use crate::apply::{Afterwards, Site};
+use crate::cli::Setup;
+use crate::error::{Error, Exit, Result};
+use crate::host::systemd::Systemd;
+use crate::host::{Host, process};
+use crate::inspect;
+use crate::plan::Restart;
+use crate::report::human;
+use crate::ui::{Progress, Steps};
+use crate::verify::{self, Verification};
+
+/// What dockerd was doing, and should do again if all is taken back. One that crashed again and
+/// again goes on with that by itself.
+fn before(scene: &Scene) -> Afterwards {
+    if scene.facts.engine.is().is_some() {
+        Afterwards::Restart
+    } else if scene.runs() {
+        Afterwards::Leave
+    } else {
+        Afterwards::Stop
+    }
+}
+
+/// A plan about to be carried out.
+pub(super) struct Work<'a> {
+    pub(super) arguments: &'a Setup,
+    pub(super) site: Site<'a>,
+    pub(super) prepared: &'a Prepared,
+}
+
+impl Work<'_> {
+    /// Applies, restarts and proves; takes everything back if any of that fails.
+    ///
+    /// # Errors
+    /// What failed, once everything is back; exit 4 when it is not.
+    pub(super) async fn carry_out(&self, steps: &mut Steps, record: &mut Record) -> Result<()> {
+        let mut entry = self.entry()?;
+        let worked = tokio::select! {
+            worked = self.apply_and_prove(&mut entry, steps, record) => worked,
+            () = process::interrupted() => Err(Error::new(Exit::Interrupted, "interrupted")),
+        };
+        if let Err(error) = worked {
+            steps.fail();
+            return self.take_back(&mut entry, error, steps, record).await;
+        }
+        record.changed = true;
+        Ok(())
+    }
+
+    /// Where everything is written and was never taken up, the generation that wrote it is the one
+    /// to take back if dockerd does not start with it.
+    fn entry(&self) -> Result<Entry> {
+        let journal = &self.prepared.journal;
+        let standing = journal.standing()?;
+        match (self.prepared.plan.restart, standing) {
+            (Some(Restart::NotLive), Some(entry)) => Ok(entry),
+            _ => journal.begin(&self.site.host.unit),
+        }
+    }
+
+    async fn apply_and_prove(
+        &self,
+        entry: &mut Entry,
+        steps: &mut Steps,
+        record: &mut Record,
+    ) -> Result<()> {
+        let Prepared {
+            plan,
+            journal,
+            restarts,
+            targets,
+            ..
+        } = self.prepared;
+        self.site
+            .carry_out(plan, journal, entry, *restarts, steps)
+            .await?;
+        if let Some(targets) = targets {
+            let verification = prove(self.site.host, self.site.systemd, targets, steps).await;
+            let failed = (!verification.passes()).then(|| unproved(&verification));
+            record.verification = Some(verification);
+            if let Some(error) = failed
+                && !self.arguments.keep
+            {
+                return Err(error);
+            }
+        }
+        entry.mark(journal, State::Applied)
+    }
+
+    async fn take_back(
+        &self,
+        entry: &mut Entry,
+        error: Error,
+        steps: &mut Steps,
+        record: &mut Record,
+    ) -> Result<()> {
+        let restarted = self.site.restarted.get();
+        let afterwards = if restarted {
+            before(&self.prepared.scene)
+        } else {
+            Afterwards::Leave
+        };
+        self.site
+            .roll_back(&self.prepared.journal, entry, afterwards, steps)
+            .await
+            .map_err(|stuck| {
+                let stuck = stuck.caused_by(format!("after: {}", error.message));
+                error.causes.iter().fold(stuck, Error::caused_by)
+            })?;
+        verify::sweep(&self.site.host.socket).await;
+        record.rolled_back = true;
+        let mut told = error;
+        if told.exit != Exit::Interrupted {
+            told.exit = Exit::NotApplied;
+        }
+        told.message = format!("{}; everything was put back", told.message);
+        let down: Vec<_> = self
+            .prepared
+            .stopping
+            .iter()
+            .filter(|container| restarted && !container.comes_back())
+            .map(|container| container.name.as_str())
+            .collect();
+        if !down.is_empty() {
+            told = told.hint(format!(
+                "the restarts have stopped containers: `docker start {}`",
+                down.join(" ")
+            ));
+        }
+        Err(told)
+    }
+}
+
+async fn prove(
+    host: &Host,
+    systemd: &Systemd,
+    targets: &[Ipv6Addr],
+    steps: &mut Steps,
+) -> Verification {
+    steps.begin("prove it from the host, RootlessKit's netns and a container");
+    let facts = inspect::gather(host, Ok(systemd)).await;
+    let verification = verify::verify(&facts, &host.socket, &VANTAGES, targets).await;
+    if verification.passes() {
+        steps.done();
+    }
+    verification
+}
+
+fn unproved(verification: &Verification) -> Error {
+    let code = verification
+        .cause
+        .map(|cause| format!(" ({cause})"))
+        .unwrap_or_default();
+    let error = Error::new(
+        Exit::NotApplied,
+        format!("IPv6 does not work from a container after the change{code}"),
+    )
+    .caused_by(human::checks_in_words(verification));
+    match &verification.explanation {
+        Some(explanation) => error.caused_by(explanation),
+        None => error,
+    }
+}

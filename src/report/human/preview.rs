@@ -1,0 +1,124 @@
+//! What a person sees before the yes.
+
+use std::fmt::Write;
+
+use similar::TextDiff;
+
+use crate::facts::{Container, Facts};
+use crate::hostile::plain;
+use crate::plan::{FileChange, Plan};
+use crate::ui::{BAD, GOOD, STRONG};
+
+/// Lines of a file shown around a change.
+const CONTEXT: usize = 2;
+
+/// The plan before the yes: files with their differences, then what the restart does.
+pub fn preview(facts: &Facts, plan: &Plan, stopping: &[Container], restarts: bool) -> String {
+    let mut text = String::new();
+    for change in &plan.files {
+        let new = if change.before.is_none() {
+            " (new)"
+        } else {
+            ""
+        };
+        let _ = writeln!(text, "{STRONG}{}{STRONG:#}{new}", facts.short(&change.path));
+        text.push_str(&difference(change));
+        text.push('\n');
+    }
+    for note in &plan.notes {
+        let _ = writeln!(text, "note: {note}");
+    }
+    let unit = &facts.unit_name;
+    if !restarts {
+        let _ = writeln!(text, "{unit} is not restarted.");
+        return text;
+    }
+    let why = plan.restart.map(|why| why.to_string()).unwrap_or_default();
+    let _ = writeln!(text, "{unit} is restarted: {why}.");
+    text.push_str(&blast_radius(stopping));
+    text
+}
+
+fn difference(change: &FileChange) -> String {
+    let before = change.before.as_deref().unwrap_or_default();
+    let diff = TextDiff::from_lines(before, &change.after);
+    let mut text = String::new();
+    for group in diff.grouped_ops(CONTEXT) {
+        for line in group.iter().flat_map(|op| diff.iter_changes(op)) {
+            let content = line.value().trim_end_matches(['\n', '\r']);
+            let _ = match line.tag() {
+                similar::ChangeTag::Delete => writeln!(text, "  {BAD}- {content}{BAD:#}"),
+                similar::ChangeTag::Insert => writeln!(text, "  {GOOD}+ {content}{GOOD:#}"),
+                similar::ChangeTag::Equal => writeln!(text, "    {content}"),
+            };
+        }
+    }
+    text
+}
+
+fn blast_radius(stopping: &[Container]) -> String {
+    let mut text = String::new();
+    if stopping.is_empty() {
+        text.push_str("No container is running.\n");
+        return text;
+    }
+    let _ = writeln!(text, "{}", containers_stop(stopping.len()));
+    for container in stopping {
+        let after = if container.comes_back() {
+            "comes back by itself"
+        } else {
+            "stays down"
+        };
+        let ports = if container.ports.is_empty() {
+            String::new()
+        } else {
+            format!(", ports {}", container.ports.join(" "))
+        };
+        let _ = writeln!(
+            text,
+            "  {}: {after} (restart policy {}{ports})",
+            plain(&container.name),
+            container.restart
+        );
+    }
+    text
+}
+
+fn containers_stop(count: usize) -> String {
+    match count {
+        1 => "1 running container stops:".to_owned(),
+        count => format!("{count} running containers stop:"),
+    }
+}
+
+/// What an `e` at the last question shows: a paragraph for each thing that the plan has in it.
+pub fn explanation(plan: &Plan) -> String {
+    let says = |text: &str| plan.files.iter().any(|change| change.after.contains(text));
+    let daemon_json = plan
+        .files
+        .iter()
+        .any(|change| change.path.ends_with("daemon.json"));
+    let paragraphs = [
+        (
+            true,
+            include_str!("../../../templates/explanation/pasta.txt"),
+        ),
+        (
+            says("ExecStartPost="),
+            include_str!("../../../templates/explanation/uplink.txt"),
+        ),
+        (
+            daemon_json,
+            include_str!("../../../templates/explanation/daemon-json.txt"),
+        ),
+        (
+            true,
+            include_str!("../../../templates/explanation/way-back.txt"),
+        ),
+    ];
+    let mut text = String::new();
+    for (_, paragraph) in paragraphs.iter().filter(|(wanted, _)| *wanted) {
+        let _ = write!(text, "\n{paragraph}");
+    }
+    text
+}
