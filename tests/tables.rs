@@ -46,17 +46,28 @@ fn a_plan_carried_out_leaves_nothing_to_do() {
     }
 }
 
+#[test]
+fn to_keep_the_drivers_is_to_keep_ours_too() {
+    let facts = facts("tests/facts/debian-14-set-up.json".as_ref());
+    let keep = Request::from_toml("net = 'keep'\nmtu = 'keep'").unwrap();
+    let plan = plan::plan(&facts, &keep.resolve(), &given()).unwrap();
+    assert!(plan.is_empty(), "{plan:?}");
+}
+
+fn given() -> Given {
+    Given {
+        program: "/home/alice/.local/bin/rootless6".into(),
+        global_id: [0x12, 0x34, 0x56, 0x78, 0x9a],
+    }
+}
+
 fn facts(path: &Path) -> Facts {
     serde_json::from_str(&fs::read_to_string(path).unwrap())
         .unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
 fn planned(facts: &Facts) -> rootless6::error::Result<Plan> {
-    let given = Given {
-        program: "/home/alice/.local/bin/rootless6".into(),
-        global_id: [0x12, 0x34, 0x56, 0x78, 0x9a],
-    };
-    plan::plan(facts, &Request::default().resolve(), &given)
+    plan::plan(facts, &Request::default().resolve(), &given())
 }
 
 fn judged(facts: &Facts) -> String {

@@ -96,21 +96,39 @@ pub(super) fn planned(
     base: &[(String, String)],
     intent: &Intent,
 ) -> Result<Variables> {
-    let mut variables = Variables::new();
-    let mut set = |name: &str, value: String| variables.push((name.to_owned(), value));
-    if intent.net == Net::Pasta {
-        set(NET, "pasta".to_owned());
-    }
-    if intent.port_driver == PortDriver::Implicit {
-        set(PORT_DRIVER, "implicit".to_owned());
-    }
-    if let Mtu::Bytes(mtu) = intent.mtu {
-        set(MTU, mtu.to_string());
-    }
-    set(FLAGS, merged_flags(base, intent)?);
+    let ours = ours(facts);
+    let kept = |name| value_of(&ours, name).map(str::to_owned);
+    let net = match intent.net {
+        Net::Pasta => Some("pasta".to_owned()),
+        Net::Keep => kept(NET),
+    };
+    let port_driver = match intent.port_driver {
+        PortDriver::Implicit => Some("implicit".to_owned()),
+        PortDriver::Keep => kept(PORT_DRIVER),
+    };
+    let mtu = match intent.mtu {
+        Mtu::Bytes(mtu) => Some(mtu.to_string()),
+        Mtu::Keep => kept(MTU),
+    };
+    let flags = Some(merged_flags(base, intent)?);
+    let variables: Variables = VARIABLES
+        .iter()
+        .zip([net, port_driver, mtu, flags])
+        .filter_map(|(&name, value)| Some((name.to_owned(), value?)))
+        .collect();
     let (net, port_driver) = drivers(facts, base, &variables);
     go_together(net, port_driver)?;
     Ok(variables)
+}
+
+/// What our own drop-in sets now: to keep a setting is to keep ours too.
+fn ours(facts: &Facts) -> Variables {
+    let text = facts.our_drop_in.text.is().map_or("", String::as_str);
+    dropin::environment(&[text])
+        .variables
+        .into_iter()
+        .map(|variable| (variable.name, variable.value))
+        .collect()
 }
 
 fn merged_flags(base: &[(String, String)], intent: &Intent) -> Result<String> {

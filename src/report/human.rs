@@ -35,7 +35,7 @@ pub fn status(facts: &Facts, findings: &[Finding]) -> String {
         };
         let _ = writeln!(
             text,
-            "{mark} {word}  {} {FAINT}{}{FAINT:#}",
+            "{mark} {word}  {} {FAINT}({}){FAINT:#}",
             finding.title, finding.code
         );
     }

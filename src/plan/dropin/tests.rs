@@ -354,7 +354,7 @@ fn our_drop_in_reads_like_this() {
         ],
         &[up, awkward],
     );
-    let expected = r#"# Written by rootless6, which replaces this file as a whole: put settings of your own in another drop-in.
+    let expected = r#"# Written by rootless6; settings of your own belong in another drop-in.
 # To undo, type: rootless6 undo
 [Service]
 Environment="DOCKERD_ROOTLESS_ROOTLESSKIT_NET=pasta"
