@@ -130,6 +130,9 @@ impl Verification {
 pub type Report = std::result::Result<Observation, String>;
 
 /// Probes the targets from all vantage points at once and judges what they report.
+///
+/// The host is probed in any case: without it nobody can tell a target that is down from a way
+/// that is broken.
 pub async fn verify(
     facts: &Facts,
     socket: &Path,
@@ -137,17 +140,18 @@ pub async fn verify(
     targets: &[Ipv6Addr],
 ) -> Verification {
     let request = observe::Request::new(targets);
-    if let Ok(docker) = engine::connect(socket) {
-        let _ = tokio::time::timeout(SWEEP, image::sweep(&docker, Leftovers::OfTheDead)).await;
+    let mut probed: Vec<&Vantage> = vantages.iter().collect();
+    if !vantages.contains(&Vantage::Host) {
+        probed.insert(0, &Vantage::Host);
     }
-    let reports = join_all(
-        vantages
+    let probes = join_all(
+        probed
             .iter()
             .map(|vantage| observe_from(vantage, facts, socket, &request)),
-    )
-    .await;
-    let seen: Vec<(&Vantage, Report)> = vantages.iter().zip(reports).collect();
-    judge::judge(&seen, &diagnose(facts))
+    );
+    let (reports, ()) = tokio::join!(probes, sweep(socket, Leftovers::OfTheDead));
+    let seen: Vec<(&Vantage, Report)> = probed.into_iter().zip(reports).collect();
+    judge::judge(&seen, vantages, &diagnose(facts))
 }
 
 async fn observe_from(
@@ -199,9 +203,9 @@ async fn in_container(socket: &Path, network: &str, request: &observe::Request) 
     }
 }
 
-/// What a killed or interrupted run has left at the Engine; a hanging Engine is left alone.
-pub async fn sweep(socket: &Path) {
+/// Removes what runs have left at the Engine; one that hangs is left alone.
+pub async fn sweep(socket: &Path, whose: Leftovers) {
     if let Ok(docker) = engine::connect(socket) {
-        let _ = tokio::time::timeout(SWEEP, image::sweep(&docker, Leftovers::OwnToo)).await;
+        let _ = tokio::time::timeout(SWEEP, image::sweep(&docker, whose)).await;
     }
 }

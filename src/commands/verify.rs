@@ -5,6 +5,7 @@ use std::net::Ipv6Addr;
 use super::{Scene, with_settings};
 use crate::cli::{From, Global, Verify};
 use crate::error::{Error, Exit, Result};
+use crate::host::image::Leftovers;
 use crate::host::{Host, process};
 use crate::report::{Report, human};
 use crate::request::Request;
@@ -25,7 +26,7 @@ pub async fn run(arguments: &Verify, global: &Global, ui: Ui) -> Report {
                 verification
             }
             () = process::interrupted() => {
-                verify::sweep(&scene.host.socket).await;
+                verify::sweep(&scene.host.socket, Leftovers::OwnToo).await;
                 return Err(Error::new(Exit::Interrupted, "interrupted"));
             }
         };

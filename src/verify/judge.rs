@@ -39,8 +39,13 @@ const CONTAINER: &[Code] = &[
     Code::SubnetCollides,
 ];
 
-/// Judges the vantage points' reports in the light of the findings.
-pub fn judge(reports: &[(&Vantage, Report)], findings: &[Finding]) -> Verification {
+/// Judges the reports of the vantage points that were asked for, in the light of the others and of
+/// the findings.
+pub fn judge(
+    reports: &[(&Vantage, Report)],
+    asked: &[Vantage],
+    findings: &[Finding],
+) -> Verification {
     let host = reports
         .iter()
         .find(|(vantage, _)| **vantage == Vantage::Host)
@@ -50,10 +55,13 @@ pub fn judge(reports: &[(&Vantage, Report)], findings: &[Finding]) -> Verificati
         .iter()
         .map(|(vantage, report)| Judged::new(vantage, report, host, down))
         .collect();
-    let worst = judged.iter().find(|judged| judged.fails());
-    let cause = worst.map(|worst| worst.cause(findings));
+    let first_to_fail = judged
+        .iter()
+        .find(|judged| judged.fails())
+        .map(|judged| judged.cause(findings));
     let checks: Vec<Check> = judged
         .into_iter()
+        .filter(|judged| asked.contains(judged.vantage))
         .flat_map(|judged| [judged.icmp6, judged.tcp6])
         .collect();
     let any = |outcome| checks.iter().any(|check| check.outcome == outcome);
@@ -64,6 +72,7 @@ pub fn judge(reports: &[(&Vantage, Report)], findings: &[Finding]) -> Verificati
     } else {
         Outcome::Pass
     };
+    let cause = first_to_fail.filter(|_| verdict == Outcome::Fail);
     Verification {
         verdict,
         cause,

@@ -7,6 +7,7 @@ use crate::apply::journal::{Entry, State};
 use crate::apply::{Afterwards, Site};
 use crate::cli::Setup;
 use crate::error::{Error, Exit, Result};
+use crate::host::image::Leftovers;
 use crate::host::systemd::Systemd;
 use crate::host::{Host, process};
 use crate::inspect;
@@ -113,7 +114,7 @@ impl Work<'_> {
                 let stuck = stuck.caused_by(format!("after: {}", error.message));
                 error.causes.iter().fold(stuck, Error::caused_by)
             })?;
-        verify::sweep(&self.site.host.socket).await;
+        verify::sweep(&self.site.host.socket, Leftovers::OwnToo).await;
         record.rolled_back = true;
         let mut told = error;
         if told.exit != Exit::Interrupted {

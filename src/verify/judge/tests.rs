@@ -84,6 +84,7 @@ fn judged(host: Report, netns: Report, container: Report, codes: &[Code]) -> Ver
             (&Vantage::Netns, netns),
             (&Vantage::Container, container),
         ],
+        &[Vantage::Host, Vantage::Netns, Vantage::Container],
         &found(codes),
     )
 }
@@ -242,4 +243,23 @@ fn what_could_not_be_looked_at_is_unknown_unless_dockerd_is_down() {
     let down = judged(ok(), report(), report(), &[Code::UnitNotRunning]);
     assert_eq!(down.verdict, Outcome::Fail);
     assert_eq!(down.cause, Some(Code::UnitNotRunning));
+}
+
+#[test]
+fn a_vantage_point_that_nobody_asked_for_explains_but_is_not_judged() {
+    let asked = [Vantage::Container];
+    let judged = |host, container| {
+        judge(
+            &[(&Vantage::Host, host), (&Vantage::Container, container)],
+            &asked,
+            &[],
+        )
+    };
+    let lost = || seen(vec![silent()]);
+    let both = judged(lost(), lost());
+    assert_eq!(both.cause, Some(Code::HostIpv6Unreachable));
+    assert_eq!(both.checks.len(), 2);
+    let host_alone = judged(lost(), seen(vec![good()]));
+    assert_eq!(host_alone.verdict, Outcome::Pass);
+    assert_eq!(host_alone.cause, None);
 }
