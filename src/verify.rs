@@ -195,7 +195,11 @@ fn way_inside(facts: &Facts) -> Result<Join> {
 
 async fn in_container(socket: &Path, network: &str, request: &observe::Request) -> Result<Answer> {
     let docker = engine::connect(socket)?;
-    let request = probe(None, request);
+    let request = observe::Request {
+        fresh_link: true,
+        ..request.clone()
+    };
+    let request = probe(None, &request);
     match tokio::time::timeout(PATIENCE, image::ask(&docker, network, &request)).await {
         Ok(answer) => answer,
         Err(_) => Err(Error::cannot(Exit::Bad, "hear from the probe container")

@@ -1,6 +1,7 @@
 //! What can be observed from one vantage point. Runs there: see [`crate::vantage`].
 
 use std::net::Ipv6Addr;
+use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 
 use serde::{Deserialize, Serialize};
@@ -9,7 +10,7 @@ use crate::error::Result;
 use crate::facts::{Network, RouteKind, RouteTo};
 use crate::host::netlink::Netlink;
 use crate::probe::echo::{self, EchoOutcome, EchoReport, EchoRequest};
-use crate::probe::tcp::{self, TcpReport, TcpRequest};
+use crate::probe::tcp::{self, TcpOutcome, TcpReport, TcpRequest};
 
 /// Ports that public resolvers and web servers listen on.
 const PORTS: [u16; 3] = [53, 443, 80];
@@ -31,6 +32,9 @@ pub struct Request {
     pub targets: Vec<Ipv6Addr>,
     /// An address that cannot answer.
     pub control: Ipv6Addr,
+    /// Whether the other side of the link may have come up just now: docker0 does when its first
+    /// container starts, and its address is under duplicate address detection then.
+    pub fresh_link: bool,
 }
 
 impl Request {
@@ -41,6 +45,7 @@ impl Request {
         let low = getrandom::u64().unwrap_or(6);
         Self {
             targets: targets.to_vec(),
+            fresh_link: false,
             control: Ipv6Addr::from_bits(0x3fff_0006_0006_0006 << 64 | u128::from(low)),
         }
     }
@@ -51,7 +56,7 @@ impl Request {
 pub struct Observation {
     /// The vantage point's own addresses and default routes.
     pub network: Network,
-    /// One for each target, in the order of the request.
+    /// In the order in which they were decided.
     pub targets: Vec<TargetSeen>,
 }
 
@@ -68,53 +73,69 @@ pub struct TargetSeen {
     pub tcp: TcpReport,
 }
 
-/// Probes all targets at once, from where this process is.
+/// Probes all targets at once, from where this process is, and ends as soon as one of them has
+/// decided the matter: a dead one beside it holds nothing up, and is then not told of.
 ///
 /// # Errors
 /// When the kernel does not tell addresses and routes.
 pub async fn observe(netlink: &Netlink, request: &Request) -> Result<Observation> {
     let network = netlink.network().await?;
-    let settle_ms = if network.addresses.iter().any(|address| address.tentative) {
-        SETTLE_MS
-    } else {
-        0
-    };
+    let settles = request.fresh_link || network.global().any(|address| address.tentative);
     let mut routes = Vec::new();
     for target in &request.targets {
         routes.push(netlink.route_to(*target).await);
     }
-    let probes: Vec<(EchoReport, TcpReport)> = thread::scope(|scope| {
-        let running: Vec<_> = request
-            .targets
-            .iter()
-            .map(|target| {
-                let control = request.control;
-                (
-                    scope.spawn(move || echo(*target, control, settle_ms)),
-                    scope.spawn(move || tcp(*target, settle_ms)),
-                )
-            })
-            .collect();
-        running
-            .into_iter()
-            .filter_map(|(echo, tcp)| Some((echo.join().ok()?, tcp.join().ok()?)))
-            .collect()
-    });
-    Ok(Observation {
-        network,
-        targets: request
-            .targets
-            .iter()
-            .zip(routes)
-            .zip(probes)
-            .map(|((target, route), (echo, tcp))| TargetSeen {
-                target: *target,
-                route,
-                echo,
-                tcp,
-            })
-            .collect(),
-    })
+    let mut probes: Vec<(Option<EchoReport>, Option<TcpReport>)> =
+        vec![(None, None); request.targets.len()];
+    let mut targets = Vec::new();
+    for (index, part) in start(request, &routes, settles) {
+        match part {
+            Part::Echo(report) => probes[index].0 = Some(report),
+            Part::Tcp(report) => probes[index].1 = Some(report),
+        }
+        if let (Some(echo), Some(tcp)) = &probes[index] {
+            targets.push(TargetSeen {
+                target: request.targets[index],
+                route: routes[index].clone(),
+                echo: echo.clone(),
+                tcp: tcp.clone(),
+            });
+        }
+        if targets.last().is_some_and(TargetSeen::decides) {
+            break;
+        }
+    }
+    Ok(Observation { network, targets })
+}
+
+enum Part {
+    Echo(EchoReport),
+    Tcp(TcpReport),
+}
+
+/// Starts a thread for each probe; those that nobody waits for any more end with the process.
+///
+/// Where there is no route, no waiting brings one about.
+fn start(request: &Request, routes: &[RouteTo], settles: bool) -> Receiver<(usize, Part)> {
+    let (sender, receiver) = channel();
+    let control = request.control;
+    for (index, (&target, route)) in request.targets.iter().zip(routes).enumerate() {
+        let settle_ms = if settles && route.kind != RouteKind::None {
+            SETTLE_MS
+        } else {
+            0
+        };
+        // Nobody listens any more once the matter is decided.
+        let send = sender.clone();
+        thread::spawn(move || {
+            let _ = send.send((index, Part::Echo(echo(target, control, settle_ms))));
+        });
+        let send = sender.clone();
+        thread::spawn(move || {
+            let _ = send.send((index, Part::Tcp(tcp(target, settle_ms))));
+        });
+    }
+    receiver
 }
 
 /// An answer that has waited for duplicate address detection, on this side or on the bridge's,
@@ -147,6 +168,13 @@ fn tcp(target: Ipv6Addr, settle_ms: u64) -> TcpReport {
 }
 
 impl TargetSeen {
+    /// Whether no other target can change the picture.
+    fn decides(&self) -> bool {
+        let echoes = self.echo.outcome == EchoOutcome::Answered && !self.echo.control_answered;
+        let connects = matches!(self.tcp.outcome, TcpOutcome::Connected { .. });
+        echoes && connects && self.proves_nothing().is_none()
+    }
+
     /// Why an answer from this target would prove nothing, if that is so.
     pub fn proves_nothing(&self) -> Option<&'static str> {
         if self.route.kind == RouteKind::Local {
