@@ -24,6 +24,9 @@ pub mod journal;
 
 use journal::{Entry, Journal, State};
 
+/// However little time a setup was given, the way back gets enough.
+const ROLLBACK_PATIENCE: Duration = Duration::from_secs(90);
+
 /// The running system that a plan is carried out on.
 #[derive(Debug)]
 pub struct Site<'a> {
@@ -152,44 +155,65 @@ impl Site<'_> {
         }
     }
 
-    /// Puts everything back that an entry recorded, then does with dockerd what is asked.
+    /// Puts everything back that these entries recorded, then does with dockerd what is asked.
+    /// `entries` are newest first.
     ///
     /// # Errors
     /// Exit 4 when the old state does not stand again; the hints say what to type.
     pub async fn roll_back(
         &self,
         journal: &Journal,
-        entry: &mut Entry,
+        entries: &mut [Entry],
         afterwards: Afterwards,
         progress: &mut dyn Progress,
     ) -> Result<Restored> {
         progress.begin("put the old files back");
-        let restored = entry.restore();
-        if restored.failed.is_empty() {
+        let each: Vec<Restored> = entries.iter().map(Entry::restore).collect();
+        let failed = each
+            .iter()
+            .flat_map(|restored| &restored.failed)
+            .next()
+            .cloned();
+        if failed.is_none() {
             progress.done();
         }
         progress.begin(match afterwards {
             Afterwards::Leave => "make systemd read its files again",
-            Afterwards::Restart => "restart dockerd with the old settings",
+            Afterwards::Restart | Afterwards::Retry => "restart dockerd with the old settings",
             Afterwards::Stop => "stop dockerd, which was not running before",
         });
-        let settle = async {
-            self.systemd.reload().await?;
-            let deadline = Instant::now() + self.patience;
-            match afterwards {
-                Afterwards::Leave => Ok(()),
-                Afterwards::Restart => self.restart().await,
-                Afterwards::Stop => self.systemd.stop(&self.host.unit, deadline).await,
-            }
-        };
-        settle.await.map_err(|error| self.stuck(error))?;
+        self.settle(afterwards)
+            .await
+            .map_err(|error| self.stuck(error))?;
         progress.done();
-        if let Some(error) = restored.failed.first() {
-            return Err(self.stuck(error.clone()));
+        if let Some(error) = failed {
+            return Err(self.stuck(error));
         }
-        // Unmarked, the entry is undone once more one day, which finds everything in place.
-        let _ = entry.mark(journal, State::Undone);
-        Ok(restored)
+        for (entry, restored) in entries.iter_mut().zip(&each) {
+            if restored.skipped.is_empty() {
+                // Unmarked, it is undone once more one day, which finds everything in place.
+                let _ = entry.mark(journal, State::Undone);
+            }
+        }
+        Ok(each.into_iter().fold(Restored::default(), Restored::and))
+    }
+
+    async fn settle(&self, afterwards: Afterwards) -> Result<()> {
+        self.systemd.reload().await?;
+        let site = Site {
+            patience: self.patience.max(ROLLBACK_PATIENCE),
+            restarted: Cell::new(true),
+            ..*self
+        };
+        match afterwards {
+            Afterwards::Leave => Ok(()),
+            Afterwards::Restart => site.restart().await,
+            Afterwards::Retry => self.systemd.kick(&self.host.unit).await,
+            Afterwards::Stop => {
+                let deadline = Instant::now() + site.patience;
+                self.systemd.stop(&self.host.unit, deadline).await
+            }
+        }
     }
 
     fn stuck(&self, error: Error) -> Error {
@@ -224,8 +248,10 @@ fn shadow(unit: &Unit, name: &str) -> Option<String> {
 pub enum Afterwards {
     /// It goes on as it is: it was never restarted, or it does not run.
     Leave,
-    /// It is restarted.
+    /// It is restarted, and must answer.
     Restart,
+    /// It is restarted, and may go on failing as it did before.
+    Retry,
     /// It is stopped.
     Stop,
 }
@@ -242,6 +268,13 @@ pub struct Restored {
 }
 
 impl Restored {
+    fn and(mut self, other: Self) -> Self {
+        self.restored.extend(other.restored);
+        self.skipped.extend(other.skipped);
+        self.failed.extend(other.failed);
+        self
+    }
+
     /// Notes a file that was left alone.
     pub(crate) fn skip(&mut self, path: &Path, why: impl Into<String>) {
         self.skipped.push((path.to_owned(), why.into()));

@@ -38,9 +38,9 @@ pub async fn rehearse(host: &Host, facts: &Facts, options: &[String]) -> Result<
         .chain(child()?)
         .collect();
     let path = facts.unit.is().and_then(|unit| unit.variable("PATH"));
+    let swept = StateDir(state_dir);
     let ended = process::run(&rootlesskit.path, &arguments, path, DEADLINE).await;
-    // RootlessKit removes it itself unless it was ended.
-    let _ = std::fs::remove_dir_all(&state_dir);
+    drop(swept);
     let causes = match ended {
         Ok(ended) if ended.success => return Ok(()),
         Ok(ended) => last_lines(&ended.stderr),
@@ -54,6 +54,15 @@ pub async fn rehearse(host: &Host, facts: &Facts, options: &[String]) -> Result<
         .into_iter()
         .fold(error, Error::caused_by)
         .hint("`--rehearse never` goes ahead all the same"))
+}
+
+/// RootlessKit removes it itself unless it is ended, as when this run is interrupted.
+struct StateDir(PathBuf);
+
+impl Drop for StateDir {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
 }
 
 fn child() -> Result<[String; 3]> {

@@ -26,6 +26,8 @@ const SCHEMA: u32 = 1;
 pub enum State {
     /// Begun, and perhaps half done.
     Begun,
+    /// Written, but dockerd was never restarted with it.
+    Written,
     /// In force.
     Applied,
     /// Taken back.
@@ -121,6 +123,20 @@ impl Journal {
             .into_iter()
             .rev()
             .find(|entry| entry.state != State::Undone))
+    }
+
+    /// Generations of a unit that are written and were never taken up, newest first: a restart is
+    /// the first to show whether dockerd starts with them.
+    ///
+    /// # Errors
+    /// As [`Journal::entries`].
+    pub fn never_live(&self, unit: &str) -> Result<Vec<Entry>> {
+        let entries = self.entries()?;
+        Ok(entries
+            .into_iter()
+            .rev()
+            .filter(|entry| entry.state == State::Written && entry.unit == unit)
+            .collect())
     }
 
     /// Begins a generation; it is on disk from its first change on.

@@ -17,8 +17,9 @@ use crate::cli::{Accept, DEFAULT_UNIT, Global, Rehearse, Setup};
 use crate::diagnose::{Wanted, diagnose, obstacle};
 use crate::error::{Doing, Error, Exit, Result};
 use crate::facts::Container;
+use crate::host::image::Leftovers;
 use crate::host::{Host, engine, process};
-use crate::plan::{self, Given, Plan};
+use crate::plan::{self, Given, Plan, Restart};
 use crate::rehearse::rehearse;
 use crate::report::{Report, human};
 use crate::request::{Net, Request};
@@ -51,6 +52,7 @@ pub async fn run(arguments: &Setup, global: &Global, ui: Ui) -> Report {
         quiet: ui.quiet && !asks,
         ..ui
     };
+    process::hold_signals();
     let mut steps = ui.steps();
     let mut record = Record::default();
     let ended = setup(arguments, global, ui, &mut steps, &mut record).await;
@@ -99,6 +101,8 @@ async fn setup(
     let prepared = tokio::select! {
         prepared = prepare(arguments, global, ui, steps, record) => prepared?,
         () = process::interrupted() => {
+            let host = Host::from_environment(&global.unit)?;
+            verify::sweep(&host.socket, Leftovers::OwnToo).await;
             return Err(Error::new(Exit::Interrupted, "interrupted: nothing was changed"));
         }
     };
@@ -157,9 +161,14 @@ async fn prepare(
         ui.say(&human::scene(&scene.facts));
         wizard::fill(&mut Terminal, &mut request, offers_new_networks(&scene))?;
     }
-    let plan = plan::plan(&scene.facts, &request.resolve(), &given()?)?;
+    let mut plan = plan::plan(&scene.facts, &request.resolve(), &given()?)?;
+    if let Some(journal) = &journal
+        && !journal.never_live(&scene.host.unit)?.is_empty()
+    {
+        plan.restart = plan.restart.or(Some(Restart::NotLive));
+    }
     record.equivalent = Some(equivalent(arguments, global, &request));
-    if plan.is_empty() {
+    if plan.is_empty() || (plan.files.is_empty() && arguments.no_restart) {
         nothing_to_do(arguments, &scene, &targets, record).await;
         return Ok(None);
     }

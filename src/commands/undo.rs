@@ -7,11 +7,11 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::Scene;
-use crate::apply::journal::{Entry, Journal};
+use crate::apply::journal::{Entry, Journal, State};
 use crate::apply::{Afterwards, Restored, Site};
 use crate::cli::{DEFAULT_UNIT, Global, Undo};
 use crate::error::{Error, Exit, Result};
-use crate::host::{Host, engine, image};
+use crate::host::{Host, engine, image, process};
 use crate::report::{Report, human};
 use crate::ui::{Steps, Ui};
 use crate::wizard::{self, Terminal};
@@ -19,6 +19,8 @@ use crate::wizard::{self, Terminal};
 /// Runs the command.
 pub async fn run(arguments: &Undo, global: &Global, ui: Ui) -> Report {
     let mut steps = ui.steps();
+    // From here on a signal waits until everything is back: half an undo is worse than none.
+    process::hold_signals();
     match undo(arguments, global, ui, &mut steps).await {
         Ok(undone) => report(&undone),
         Err(error) => {
@@ -53,11 +55,7 @@ async fn undo(arguments: &Undo, global: &Global, ui: Ui, steps: &mut Steps) -> R
     if !arguments.yes {
         ask(&scene, &entry, ui)?;
     }
-    let afterwards = if scene.runs() {
-        Afterwards::Restart
-    } else {
-        Afterwards::Leave
-    };
+    let afterwards = afterwards(&scene, &entry);
     let systemd = scene.systemd?;
     let site = Site {
         host: &scene.host,
@@ -66,13 +64,33 @@ async fn undo(arguments: &Undo, global: &Global, ui: Ui, steps: &mut Steps) -> R
         patience: Duration::from_secs(global.timeout),
     };
     let restored = site
-        .roll_back(&journal, &mut entry, afterwards, steps)
+        .roll_back(
+            &journal,
+            std::slice::from_mut(&mut entry),
+            afterwards,
+            steps,
+        )
         .await?;
     Ok(Undone {
         restored,
         earlier: journal.standing()?.is_some(),
         home: scene.facts.home,
     })
+}
+
+/// dockerd is restarted if it runs with what is taken back, or has failed with it. One that was
+/// stopped stays stopped, unless a setup that was cut short stopped it.
+fn afterwards(scene: &Scene, entry: &Entry) -> Afterwards {
+    let stopped = scene
+        .facts
+        .unit
+        .is()
+        .is_some_and(|unit| unit.active_state == "inactive");
+    match entry.state {
+        State::Begun => Afterwards::Restart,
+        _ if stopped => Afterwards::Leave,
+        _ => Afterwards::Restart,
+    }
 }
 
 /// What setup did to one unit is not undone on another.

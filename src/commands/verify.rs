@@ -14,6 +14,7 @@ use crate::verify::{self, Outcome, Vantage, Verification, targets};
 
 /// Runs the command.
 pub async fn run(arguments: &Verify, global: &Global, ui: Ui) -> Report {
+    process::hold_signals();
     let checked = async {
         let scene = Scene::look(&global.unit).await?;
         let targets = targets_for(&scene.host, arguments).await?;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
+use futures_util::future::select_all;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::pty::openpty;
 use nix::unistd::read;
@@ -105,22 +106,33 @@ async fn on_a_terminal(program: &Path) -> std::io::Result<Vec<u8>> {
     Ok(printed)
 }
 
-/// Resolves when the person or the session wants this process to end: Ctrl-C, a closed terminal,
-/// or a plain kill. From the first call on these no longer end the process by themselves.
-pub async fn interrupted() {
-    let listen = |kind| signal(kind).ok();
-    let (Some(mut interrupt), Some(mut hangup), Some(mut terminate)) = (
-        listen(SignalKind::interrupt()),
-        listen(SignalKind::hangup()),
-        listen(SignalKind::terminate()),
-    ) else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = hangup.recv() => {}
-        _ = terminate.recv() => {}
+/// What a person or a session ends a program with: Ctrl-C, a closed terminal, a plain kill.
+const ENDING: [SignalKind; 3] = [
+    SignalKind::interrupt(),
+    SignalKind::hangup(),
+    SignalKind::terminate(),
+];
+
+/// From now on these signals no longer end the process by themselves; [`interrupted`] tells of
+/// those that come while it is awaited.
+pub fn hold_signals() {
+    for kind in ENDING {
+        // Where there is no handler to be had, the signal ends the process as always.
+        let _ = signal(kind);
     }
+}
+
+/// Resolves when the process is asked to end.
+pub async fn interrupted() {
+    let mut streams: Vec<_> = ENDING
+        .iter()
+        .filter_map(|kind| signal(*kind).ok())
+        .collect();
+    let signals = streams.iter_mut().map(|stream| Box::pin(stream.recv()));
+    if signals.len() == 0 {
+        return std::future::pending().await;
+    }
+    select_all(signals).await;
 }
 
 /// How a program ended.

@@ -173,6 +173,19 @@ impl Systemd {
             .await
     }
 
+    /// Restarts a unit and does not wait for what comes of it.
+    ///
+    /// # Errors
+    /// When the manager refuses.
+    pub async fn kick(&self, unit: &str) -> Result<()> {
+        let _ = self.manager.reset_failed_unit(unit).await;
+        self.manager
+            .restart_unit(unit, "replace")
+            .await
+            .map(|_| ())
+            .doing(|| format!("restart {unit}"))
+    }
+
     /// Stops a unit and waits until the job is over.
     ///
     /// # Errors

@@ -169,3 +169,58 @@ fn what_was_done_to_one_unit_is_undone_on_that_unit() {
         .json();
     assert_eq!(status["rootlesskit"]["net"], "slirp4netns");
 }
+
+#[test]
+fn a_setup_that_fails_takes_nothing_of_an_earlier_good_one_with_it() {
+    let Some(lab) = Lab::up("forky") else { return };
+    lab.set_up();
+    lab.plant(
+        "zzz.conf",
+        "[Service]\nEnvironment=DOCKERD_ROOTLESS_ROOTLESSKIT_MTU=1500\n",
+    );
+    lab.alice("systemctl --user daemon-reload").exits(0);
+    let before = lab.tree();
+    lab.alice("rootless6 setup --yes")
+        .exits(3)
+        .says(&["zzz.conf"]);
+    assert_eq!(lab.tree(), before);
+    lab.ping_from("bridge").exits(0);
+}
+
+#[test]
+fn what_was_written_without_a_restart_is_not_called_set_up() {
+    let Some(lab) = Lab::up("forky") else { return };
+    lab.set_up();
+    let other = "rootless6 setup --yes --json --subnet fd12:3456:789a:1::/64";
+    lab.alice(&format!("{other} --no-restart")).exits(0);
+    let again = lab.alice(&format!("{other} --no-restart")).exits(0).json();
+    assert_eq!(again["changed"], false);
+    let setup = lab.alice(other).exits(0).json();
+    assert_eq!(setup["changed"], true);
+    let networks = lab.status()["networks"].to_string();
+    assert!(networks.contains("fd12:3456:789a:1::/64"), "{networks}");
+    let again = lab.alice(other).exits(0).json();
+    assert_eq!(again["changed"], false);
+}
+
+#[test]
+fn undo_brings_a_dockerd_back_that_failed_in_a_setup_cut_short() {
+    let Some(lab) = Lab::up("forky") else { return };
+    lab.plant(
+        "zz-broken.conf",
+        "[Service]\nRestart=no\nExecStartPre=/bin/sh -c \
+         'test \"$DOCKERD_ROOTLESS_ROOTLESSKIT_NET\" != pasta || { touch /tmp/held; sleep 2; exit 1; }'\n",
+    );
+    lab.alice("systemctl --user restart docker").exits(0);
+    let before = lab.tree();
+    lab.alice(
+        "rootless6 setup --yes >/dev/null 2>&1 & \
+         until test -e /tmp/held; do sleep 0.1; done; kill -KILL $!; \
+         while systemctl --user is-active docker | grep -q activating; do sleep 0.1; done; \
+         systemctl --user is-failed docker",
+    )
+    .exits(0);
+    lab.alice("rootless6 undo --yes").exits(0);
+    assert_eq!(lab.tree(), before);
+    lab.runs_as_before();
+}

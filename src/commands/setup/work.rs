@@ -4,25 +4,23 @@ use std::net::Ipv6Addr;
 
 use super::{Prepared, Record, Scene, VANTAGES};
 use crate::apply::journal::{Entry, State};
-use crate::apply::{Afterwards, Site};
+use crate::apply::{Afterwards, Restored, Site};
 use crate::cli::Setup;
 use crate::error::{Error, Exit, Result};
 use crate::host::image::Leftovers;
 use crate::host::systemd::Systemd;
 use crate::host::{Host, process};
 use crate::inspect;
-use crate::plan::Restart;
 use crate::report::human;
 use crate::ui::{Progress, Steps};
 use crate::verify::{self, Verification};
 
-/// What dockerd was doing, and should do again if all is taken back. One that crashed again and
-/// again goes on with that by itself.
+/// What dockerd was doing, and should do again once it was restarted in vain.
 fn before(scene: &Scene) -> Afterwards {
     if scene.facts.engine.is().is_some() {
         Afterwards::Restart
     } else if scene.runs() {
-        Afterwards::Leave
+        Afterwards::Retry
     } else {
         Afterwards::Stop
     }
@@ -41,28 +39,23 @@ impl Work<'_> {
     /// # Errors
     /// What failed, once everything is back; exit 4 when it is not.
     pub(super) async fn carry_out(&self, steps: &mut Steps, record: &mut Record) -> Result<()> {
-        let mut entry = self.entry()?;
+        let Prepared {
+            journal,
+            plan,
+            restarts,
+            ..
+        } = self.prepared;
+        let mut entry = journal.begin(&self.site.host.unit)?;
         let worked = tokio::select! {
             worked = self.apply_and_prove(&mut entry, steps, record) => worked,
             () = process::interrupted() => Err(Error::new(Exit::Interrupted, "interrupted")),
         };
         if let Err(error) = worked {
             steps.fail();
-            return self.take_back(&mut entry, error, steps, record).await;
+            return self.take_back(entry, error, steps, record).await;
         }
-        record.changed = true;
+        record.changed = *restarts || !plan.files.is_empty();
         Ok(())
-    }
-
-    /// Where everything is written and was never taken up, the generation that wrote it is the one
-    /// to take back if dockerd does not start with it.
-    fn entry(&self) -> Result<Entry> {
-        let journal = &self.prepared.journal;
-        let standing = journal.standing()?;
-        match (self.prepared.plan.restart, standing) {
-            (Some(Restart::NotLive), Some(entry)) => Ok(entry),
-            _ => journal.begin(&self.site.host.unit),
-        }
     }
 
     async fn apply_and_prove(
@@ -91,24 +84,38 @@ impl Work<'_> {
                 return Err(error);
             }
         }
+        if !*restarts {
+            return entry.mark(journal, State::Written);
+        }
+        for mut live in journal.never_live(&self.site.host.unit)? {
+            live.mark(journal, State::Applied)?;
+        }
         entry.mark(journal, State::Applied)
     }
 
     async fn take_back(
         &self,
-        entry: &mut Entry,
+        entry: Entry,
         error: Error,
         steps: &mut Steps,
         record: &mut Record,
     ) -> Result<()> {
+        let journal = &self.prepared.journal;
         let restarted = self.site.restarted.get();
+        let mut entries = vec![entry];
+        if restarted && error.exit != Exit::Interrupted {
+            // dockerd does not live with what this run wrote, nor perhaps with what others wrote
+            // and never tried.
+            entries.extend(journal.never_live(&self.site.host.unit)?);
+        }
         let afterwards = if restarted {
             before(&self.prepared.scene)
         } else {
             Afterwards::Leave
         };
-        self.site
-            .roll_back(&self.prepared.journal, entry, afterwards, steps)
+        let restored = self
+            .site
+            .roll_back(journal, &mut entries, afterwards, steps)
             .await
             .map_err(|stuck| {
                 let stuck = stuck.caused_by(format!("after: {}", error.message));
@@ -116,11 +123,27 @@ impl Work<'_> {
             })?;
         verify::sweep(&self.site.host.socket, Leftovers::OwnToo).await;
         record.rolled_back = true;
+        Err(self.told(error, &restored))
+    }
+
+    /// The failure, and what has become of everything.
+    fn told(&self, error: Error, restored: &Restored) -> Error {
         let mut told = error;
         if told.exit != Exit::Interrupted {
             told.exit = Exit::NotApplied;
         }
-        told.message = format!("{}; everything was put back", told.message);
+        let left: Vec<_> = restored
+            .skipped
+            .iter()
+            .map(|(path, why)| format!("{} ({why})", self.site.host.short(path)))
+            .collect();
+        let back = if left.is_empty() {
+            "everything was put back".to_owned()
+        } else {
+            format!("everything was put back but {}", left.join(", "))
+        };
+        told.message = format!("{}; {back}", told.message);
+        let restarted = self.site.restarted.get();
         let down: Vec<_> = self
             .prepared
             .stopping
@@ -128,13 +151,13 @@ impl Work<'_> {
             .filter(|container| restarted && !container.comes_back())
             .map(|container| container.name.as_str())
             .collect();
-        if !down.is_empty() {
-            told = told.hint(format!(
-                "the restarts have stopped containers: `docker start {}`",
-                down.join(" ")
-            ));
+        if down.is_empty() {
+            return told;
         }
-        Err(told)
+        told.hint(format!(
+            "the restarts have stopped containers: `docker start {}`",
+            down.join(" ")
+        ))
     }
 }
 
