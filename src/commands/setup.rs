@@ -1,7 +1,7 @@
 //! `setup`: look, explain, ask, apply, restart, prove - or put everything back.
 //!
 //! The wizard and the flags share this one path; the wizard only fills the holes of the request.
-//! Nothing is touched before [`prepare`] is through, so an interrupt there has nothing to undo.
+//! Nothing is touched before `prepare` is through, so an interrupt there has nothing to undo.
 
 use std::cell::Cell;
 use std::net::Ipv6Addr;
