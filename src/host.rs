@@ -8,7 +8,7 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use nix::unistd::{Uid, User};
+use nix::unistd::Uid;
 
 use crate::error::{Error, Exit, Result};
 use crate::facts::short;
@@ -23,8 +23,6 @@ pub mod systemd;
 /// Where the parts of one user's rootless Docker are found.
 #[derive(Debug, Clone)]
 pub struct Host {
-    /// The user's name, or the number where there is none.
-    pub user: String,
     /// `$HOME`
     pub home: PathBuf,
     /// `$XDG_CONFIG_HOME`, else `~/.config`
@@ -65,10 +63,6 @@ impl Host {
             .unwrap_or_else(|| PathBuf::from(format!("/run/user/{uid}")));
         let (socket, elsewhere) = engine_socket(&runtime);
         Ok(Self {
-            user: User::from_uid(uid)
-                .ok()
-                .flatten()
-                .map_or_else(|| uid.to_string(), |user| user.name),
             config: absolute("XDG_CONFIG_HOME").unwrap_or_else(|| home.join(".config")),
             state: absolute("XDG_STATE_HOME").unwrap_or_else(|| home.join(".local/state")),
             bus: bus_address(&runtime),

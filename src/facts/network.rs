@@ -77,10 +77,6 @@ pub struct RouteTo {
     pub kind: RouteKind,
     /// The next hop, where there is one.
     pub gateway: Option<Ipv6Addr>,
-    /// The source address that the kernel prefers.
-    pub source: Option<Ipv6Addr>,
-    /// The kernel's own words when there is no route.
-    pub why: Option<String>,
 }
 
 /// The kinds of route that matter to a prober.
@@ -96,13 +92,11 @@ pub enum RouteKind {
 }
 
 impl RouteTo {
-    /// No route, for the reason that the kernel gave.
-    pub fn none(why: &str) -> Self {
+    /// No route.
+    pub fn none() -> Self {
         Self {
             kind: RouteKind::None,
             gateway: None,
-            source: None,
-            why: Some(why.to_owned()),
         }
     }
 }

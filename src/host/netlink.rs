@@ -76,8 +76,8 @@ impl Netlink {
         let answer = self.handle.route().get(request).execute().try_next().await;
         match answer {
             Ok(Some(message)) => route_to(&message),
-            Ok(None) => RouteTo::none("no route"),
-            Err(error) => RouteTo::none(&error.to_string()),
+            // The kernel answers with an error where there is none.
+            Ok(None) | Err(_) => RouteTo::none(),
         }
     }
 
@@ -235,26 +235,20 @@ fn next_hops(message: &RouteMessage, name: &impl Fn(u32) -> String) -> Vec<Route
 }
 
 fn route_to(message: &RouteMessage) -> RouteTo {
-    let mut route = RouteTo {
+    RouteTo {
         kind: match message.header.kind {
             RouteType::Unicast => RouteKind::Unicast,
             RouteType::Local | RouteType::Anycast => RouteKind::Local,
             _ => RouteKind::None,
         },
-        gateway: None,
-        source: None,
-        why: None,
-    };
-    for attribute in &message.attributes {
-        match attribute {
-            RouteAttribute::Gateway(RouteAddress::Inet6(hop)) => route.gateway = Some(*hop),
-            RouteAttribute::PrefSource(RouteAddress::Inet6(source)) => {
-                route.source = Some(*source);
-            }
-            _ => {}
-        }
+        gateway: message
+            .attributes
+            .iter()
+            .find_map(|attribute| match attribute {
+                RouteAttribute::Gateway(RouteAddress::Inet6(hop)) => Some(*hop),
+                _ => None,
+            }),
     }
-    route
 }
 
 fn ip(address: &RouteAddress) -> Option<IpAddr> {

@@ -258,11 +258,8 @@ fn unit_from(name: &str, unit: &Properties, service: &Properties) -> Unit {
         fragment: Some(PathBuf::from(text(unit, "FragmentPath")))
             .filter(|path| !path.as_os_str().is_empty()),
         drop_ins: texts(unit, "DropInPaths").map(PathBuf::from).collect(),
-        files: Vec::new(),
         needs_reload: read(unit, "NeedDaemonReload").unwrap_or(false),
         environment: assignments(texts(service, "Environment")),
-        manager_environment: Vec::new(),
-        environment_file_variables: Vec::new(),
         environment_files: read::<Vec<(String, bool)>>(service, "EnvironmentFiles")
             .unwrap_or_default()
             .into_iter()
@@ -276,6 +273,7 @@ fn unit_from(name: &str, unit: &Properties, service: &Properties) -> Unit {
             .map(|byte| format!("{byte:02x}"))
             .collect(),
         restarts: read(service, "NRestarts").unwrap_or(0),
+        ..Unit::default()
     }
 }
 

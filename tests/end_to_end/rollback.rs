@@ -1,8 +1,22 @@
 //! What cannot be made to work is put back.
 
+use serde_json::Value;
+
 use crate::harness::{Lab, TARGET};
 
 const SETUP: &str = "rootless6 setup --yes --accept containers-restart --json";
+
+/// What was planted lets dockerd run as it is and not as setup would have it.
+fn is_put_back(lab: &Lab) -> Value {
+    lab.alice("systemctl --user restart docker").exits(0);
+    let before = lab.tree();
+    let setup = lab.alice(SETUP).exits(3).json();
+    assert_eq!(setup["rolled_back"], true);
+    assert_eq!(setup["changed"], false);
+    assert_eq!(lab.tree(), before);
+    lab.runs_as_before();
+    setup
+}
 
 #[test]
 fn a_dockerd_that_does_not_start_any_more_is_brought_back() {
@@ -11,18 +25,12 @@ fn a_dockerd_that_does_not_start_any_more_is_brought_back() {
         "zz-broken.conf",
         "[Service]\nExecStartPre=/bin/sh -c 'test \"$DOCKERD_ROOTLESS_ROOTLESSKIT_NET\" != pasta'\n",
     );
-    lab.alice("systemctl --user restart docker").exits(0);
-    let before = lab.tree();
-    let setup = lab.alice(SETUP).exits(3).json();
-    assert_eq!(setup["rolled_back"], true);
-    assert_eq!(setup["changed"], false);
+    let setup = is_put_back(&lab);
     let hints = setup["error"]["hints"].to_string();
     assert!(
         hints.contains("journalctl --user -u docker.service"),
         "where to look"
     );
-    assert_eq!(lab.tree(), before);
-    lab.runs_as_before();
     let again = lab.alice("rootless6 undo --yes").exits(0);
     again.says(&["nothing to undo"]);
 }
@@ -35,12 +43,7 @@ fn a_dockerd_that_dies_after_its_start_is_brought_back() {
         "zz-broken.conf",
         "[Service]\nExecStartPost=/bin/sh -c 'test \"$DOCKERD_ROOTLESS_ROOTLESSKIT_NET\" != pasta || kill -KILL $MAINPID'\n",
     );
-    lab.alice("systemctl --user restart docker").exits(0);
-    let before = lab.tree();
-    let setup = lab.alice(SETUP).exits(3).json();
-    assert_eq!(setup["rolled_back"], true);
-    assert_eq!(lab.tree(), before);
-    lab.runs_as_before();
+    is_put_back(&lab);
 }
 
 #[test]
@@ -139,12 +142,7 @@ fn a_disk_that_fills_up_on_the_way_does_not_keep_dockerd_from_coming_back() {
         "[Service]\nExecStartPre=/bin/sh -c 'test \"$DOCKERD_ROOTLESS_ROOTLESSKIT_NET\" != pasta || \
          { cat /dev/zero >/home/alice/.local/state/fill; exit 1; }'\n",
     );
-    lab.alice("systemctl --user restart docker").exits(0);
-    let before = lab.tree();
-    let setup = lab.alice(SETUP).exits(3).json();
-    assert_eq!(setup["rolled_back"], true);
-    assert_eq!(lab.tree(), before);
-    lab.runs_as_before();
+    is_put_back(&lab);
 }
 
 #[test]

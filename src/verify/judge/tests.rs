@@ -24,8 +24,6 @@ fn target(address: Ipv6Addr, echo: EchoOutcome, tcp: TcpOutcome) -> TargetSeen {
         route: RouteTo {
             kind: RouteKind::Unicast,
             gateway: None,
-            source: None,
-            why: None,
         },
         echo: EchoReport {
             outcome: echo,
@@ -52,7 +50,7 @@ fn silent() -> TargetSeen {
 
 fn without_route() -> TargetSeen {
     TargetSeen {
-        route: RouteTo::none("unreachable"),
+        route: RouteTo::none(),
         ..silent()
     }
 }
