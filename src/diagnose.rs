@@ -19,18 +19,21 @@ mod unit;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Code {
+    HostIpv6Disabled,
     #[serde(rename = "host-no-ipv6-route")]
     HostNoIpv6Route,
     #[serde(rename = "host-ipv6-unreachable")]
     HostIpv6Unreachable,
     HostPingGroupRange,
     NoUserBus,
+    NoLinger,
     UnitMissing,
     UnitNotRunning,
     UnitStartLimit,
     NeedsDaemonReload,
     DropinShadowed,
     EnvironmentFileWins,
+    UnitPathLacksPasta,
     RootlesskitWithoutPasta,
     #[serde(rename = "rootlesskit-without-ipv6-config")]
     RootlesskitWithoutIpv6Config,
@@ -42,6 +45,8 @@ pub enum Code {
     Ipv6FlagMissing,
     MtuTrap,
     PastaMissing,
+    StartedBeforeIpv6,
+    StaleAddress,
     DaemonJsonInvalid,
     #[serde(rename = "bridge-without-ipv6")]
     BridgeWithoutIpv6,
@@ -53,6 +58,8 @@ pub enum Code {
     SubnetCollides,
     EngineNotRootless,
     DockerDesktop,
+    ContextElsewhere,
+    ContainerdRootlessConflict,
     NetnsUnreachable,
     ContainerUnreachable,
     IcmpFiltered,
@@ -184,6 +191,8 @@ mod tests {
             (Code::Ip6tablesOff, "ip6tables-off"),
             (Code::DropinShadowed, "dropin-shadowed"),
             (Code::MtuTrap, "mtu-trap"),
+            (Code::HostIpv6Disabled, "host-ipv6-disabled"),
+            (Code::StartedBeforeIpv6, "started-before-ipv6"),
         ] {
             assert_eq!(code.to_string(), name);
         }
