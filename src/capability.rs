@@ -9,6 +9,8 @@ use crate::facts::Version;
 /// RootlessKit's abilities (rootlesskit's release notes).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RootlessKitCan {
+    /// `--ipv6`, with slirp4netns alone: 0.14.0.
+    pub ipv6: bool,
     /// `--net=pasta` and `--port-driver=implicit`: 2.0.0.
     pub pasta: bool,
     /// Lets pasta configure IPv6 in the netns (`--config-net`): 2.3.0, rootlesskit#458. Without
@@ -19,6 +21,7 @@ pub struct RootlessKitCan {
 /// Looks a RootlessKit up.
 pub fn rootlesskit(version: Version) -> RootlessKitCan {
     RootlessKitCan {
+        ipv6: version >= Version::new(0, 14, 0),
         pasta: version >= Version::new(2, 0, 0),
         ipv6_config: version >= Version::new(2, 3, 0),
     }

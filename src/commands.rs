@@ -10,7 +10,7 @@ use clap::error::ErrorKind;
 
 use crate::cli::Cli;
 use crate::error::{Doing, Error, Exit, Result};
-use crate::facts::Facts;
+use crate::facts::{Facts, Unit};
 use crate::host::Host;
 use crate::host::systemd::Systemd;
 use crate::hostile::plain;
@@ -40,6 +40,12 @@ impl Scene {
             .unit
             .is()
             .is_some_and(|unit| !matches!(unit.active_state.as_str(), "inactive" | "failed"))
+    }
+
+    /// Whether dockerd was to run, and does not answer.
+    fn fails(&self) -> bool {
+        let stopped = |unit: &Unit| unit.active_state == "inactive";
+        self.facts.engine.is().is_none() && self.facts.unit.is().is_some_and(|unit| !stopped(unit))
     }
 
     async fn look(unit: &str) -> Result<Self> {

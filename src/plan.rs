@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 
 use crate::capability;
 use crate::error::{Error, Exit, Result};
-use crate::facts::{Facts, Seen, Unit};
-use crate::request::{Intent, Uplink};
+use crate::facts::{Facts, NetDriver, Seen, Unit};
+use crate::request::{Intent, Proof, Uplink};
 
 pub mod daemon_json;
 pub mod dropin;
@@ -41,6 +41,8 @@ pub struct Plan {
     pub restart: Option<Restart>,
     /// RootlessKit's options for a rehearsal; none where its script would choose the driver.
     pub rehearsal: Option<Vec<String>>,
+    /// What can be proved afterwards.
+    pub proof: Proof,
     /// What the person should know besides.
     pub notes: Vec<String>,
 }
@@ -76,6 +78,10 @@ pub struct FileChange {
     pub after: String,
 }
 
+/// The limit of the one driver that every RootlessKit has.
+const WITHOUT_ECHO: &str =
+    "slirp4netns carries TCP and UDP over IPv6, but no ICMPv6: ping6 will not work";
+
 /// Makes the plan.
 ///
 /// # Errors
@@ -89,13 +95,23 @@ pub fn plan(facts: &Facts, intent: &Intent, given: &Given) -> Result<Plan> {
     })?;
     let base = environment::base(facts, unit)?;
     let environment = environment::planned(facts, &base, intent)?;
+    let net = environment::net(facts, &base, &environment);
+    let uplink = wants_uplink(facts, intent, net.as_ref());
     let mut files = Vec::new();
-    files.extend(drop_in(facts, &environment, intent, given)?);
+    files.extend(drop_in(facts, &environment, uplink, given)?);
     let (daemon_json, mut notes) = engine::daemon_json(facts, intent, given)?;
     files.extend(daemon_json);
     notes.extend(environment::overruled(&base, &environment));
+    let proof = match net {
+        Some(NetDriver::Slirp4netns) => Proof::WithoutEcho,
+        _ => Proof::Whole,
+    };
+    if proof == Proof::WithoutEcho {
+        notes.push(WITHOUT_ECHO.to_owned());
+    }
     Ok(Plan {
-        restart: restart(facts, unit, &environment, &files, intent),
+        restart: restart(facts, unit, &environment, &files, intent, uplink),
+        proof,
         rehearsal: environment::rehearsal(facts, &base, &environment),
         files,
         environment,
@@ -106,7 +122,7 @@ pub fn plan(facts: &Facts, intent: &Intent, given: &Given) -> Result<Plan> {
 fn drop_in(
     facts: &Facts,
     environment: &[(String, String)],
-    intent: &Intent,
+    uplink: bool,
     given: &Given,
 ) -> Result<Option<FileChange>> {
     let variables: Vec<(&str, &str)> = environment
@@ -114,12 +130,11 @@ fn drop_in(
         .map(|(name, value)| (name.as_str(), value.as_str()))
         .collect();
     let program = given.program.to_string_lossy();
-    let uplink = dropin::Command {
-        program: &program,
-        arguments: &["uplink"],
-    };
-    let commands = if wants_uplink(facts, intent) {
-        vec![uplink]
+    let commands = if uplink {
+        vec![dropin::Command {
+            program: &program,
+            arguments: &["uplink"],
+        }]
     } else {
         Vec::new()
     };
@@ -128,15 +143,20 @@ fn drop_in(
     file_change(&facts.our_drop_in.path, &facts.our_drop_in.text, after)
 }
 
-/// Before 2.3.0 RootlessKit configures no IPv6 in the netns. A version that nobody knows gets the
-/// uplink too: where it is not needed it finds everything in place and does nothing.
-fn wants_uplink(facts: &Facts, intent: &Intent) -> bool {
+/// slirp4netns's router advertisements are lost on a kernel that forwards, and before 2.3.0
+/// RootlessKit lets pasta configure no IPv6. A version that nobody knows gets the uplink too: where
+/// it is not needed it finds everything in place and does nothing.
+fn wants_uplink(facts: &Facts, intent: &Intent, net: Option<&NetDriver>) -> bool {
+    let configures_itself = || {
+        net != Some(&NetDriver::Slirp4netns)
+            && facts
+                .rootlesskit_version()
+                .is_some_and(|version| capability::rootlesskit(version).ipv6_config)
+    };
     match intent.uplink {
         Uplink::Always => true,
         Uplink::Never => false,
-        Uplink::Auto => !facts
-            .rootlesskit_version()
-            .is_some_and(|version| capability::rootlesskit(version).ipv6_config),
+        Uplink::Auto => !configures_itself(),
     }
 }
 
@@ -168,6 +188,7 @@ fn restart(
     environment: &[(String, String)],
     files: &[FileChange],
     intent: &Intent,
+    uplink: bool,
 ) -> Option<Restart> {
     if !files.is_empty() {
         return Some(Restart::NewSettings);
@@ -179,7 +200,7 @@ fn restart(
     if not_live || engine::not_live(facts, intent) {
         return Some(Restart::NotLive);
     }
-    let lost = wants_uplink(facts, intent) && facts.tap.is().is_some_and(|tap| !tap.reaches_out());
+    let lost = uplink && facts.tap.is().is_some_and(|tap| !tap.reaches_out());
     lost.then_some(Restart::TapLost)
 }
 

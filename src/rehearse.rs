@@ -8,6 +8,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use tokio::time::{sleep, timeout};
+
 use crate::error::{Doing, Error, Exit, Result};
 use crate::facts::Facts;
 use crate::host::{Host, process};
@@ -16,6 +18,11 @@ use crate::vantage::{self, Request, Task};
 
 /// It takes a tenth of a second where it works; what hangs for longer would hang dockerd too.
 const DEADLINE: Duration = Duration::from_secs(15);
+
+/// Much longer than its start takes; then the rehearsal ends as it is.
+const START: Duration = Duration::from_secs(5);
+
+const RETRY: Duration = Duration::from_millis(5);
 
 /// RootlessKit says why in its last lines; the earlier ones are warnings that it always prints.
 const LAST_LINES: usize = 4;
@@ -69,7 +76,7 @@ fn child() -> Result<[String; 3]> {
     let program: PathBuf = process::own_file()?;
     let request = Request {
         join: None,
-        task: Task::Look,
+        task: Task::Rehearse,
     };
     let json = serde_json::to_string(&request).doing(|| "write the rehearsal's request")?;
     Ok([
@@ -77,6 +84,22 @@ fn child() -> Result<[String; 3]> {
         vantage::COMMAND.to_owned(),
         json,
     ])
+}
+
+/// Waits until RootlessKit, whose child this process is, has everything up: its API comes last. A
+/// child that ends earlier leaves the builtin port driver talking to nobody, which is an error.
+pub async fn await_rootlesskit() {
+    let Some(state_dir) = std::env::var_os("ROOTLESSKIT_STATE_DIR") else {
+        return;
+    };
+    let api = PathBuf::from(state_dir).join("api.sock");
+    // RootlessKit makes its state directory anew, so there is nothing yet to wait on.
+    let _ = timeout(START, async {
+        while !api.exists() {
+            sleep(RETRY).await;
+        }
+    })
+    .await;
 }
 
 fn last_lines(stderr: &str) -> Vec<String> {

@@ -50,7 +50,7 @@ fn a_plan_carried_out_leaves_nothing_to_do() {
 fn to_keep_the_drivers_is_to_keep_ours_too() {
     let facts = facts("tests/facts/debian-14-set-up.json".as_ref());
     let keep = Request::from_toml("net = 'keep'\nmtu = 'keep'").unwrap();
-    let plan = plan::plan(&facts, &keep.resolve(), &given()).unwrap();
+    let plan = plan::plan(&facts, &keep.resolve(facts.rootlesskit_version()), &given()).unwrap();
     assert!(plan.is_empty(), "{plan:?}");
 }
 
@@ -67,7 +67,11 @@ fn facts(path: &Path) -> Facts {
 }
 
 fn planned(facts: &Facts) -> rootless6::error::Result<Plan> {
-    plan::plan(facts, &Request::default().resolve(), &given())
+    plan::plan(
+        facts,
+        &Request::default().resolve(facts.rootlesskit_version()),
+        &given(),
+    )
 }
 
 fn judged(facts: &Facts) -> String {
@@ -80,7 +84,7 @@ fn judged(facts: &Facts) -> String {
         text.push_str("nothing found\n");
     }
     text.push('\n');
-    match obstacle(&findings, Wanted::default()).and_then(|()| planned(facts)) {
+    match obstacle(&findings, Wanted::best(&findings)).and_then(|()| planned(facts)) {
         Ok(plan) => text.push_str(&shown(&plan)),
         Err(error) => {
             let _ = writeln!(text, "no plan, exit {}: {error}", error.exit as u8);

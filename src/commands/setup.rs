@@ -12,17 +12,16 @@ use serde_json::json;
 use super::{Scene, with_settings};
 use crate::apply::Site;
 use crate::apply::journal::{self, Journal, State};
-use crate::capability;
 use crate::cli::{Accept, DEFAULT_UNIT, Global, Rehearse, Setup};
 use crate::diagnose::{Wanted, diagnose, obstacle};
 use crate::error::{Doing, Error, Exit, Result};
-use crate::facts::Container;
+use crate::facts::{Container, Facts, NetDriver};
 use crate::host::image::Leftovers;
 use crate::host::{Host, engine, process};
 use crate::plan::{self, Given, Plan, Restart};
 use crate::rehearse::rehearse;
 use crate::report::{Report, human};
-use crate::request::{Net, Request};
+use crate::request::{Net, Proof, Request};
 use crate::ui::{Progress, Step, Steps, Ui};
 use crate::verify::{self, Vantage, Verification, targets};
 use crate::wizard::{self, Terminal};
@@ -159,9 +158,10 @@ async fn prepare(
     let journal = open(arguments, &scene, &request)?;
     if asks {
         ui.say(&human::scene(&scene.facts));
-        wizard::fill(&mut Terminal, &mut request, offers_new_networks(&scene))?;
+        wizard::fill(&mut Terminal, &mut request, &scene.facts)?;
     }
-    let mut plan = plan::plan(&scene.facts, &request.resolve(), &given()?)?;
+    let intent = request.resolve(scene.facts.rootlesskit_version());
+    let mut plan = plan::plan(&scene.facts, &intent, &given()?)?;
     if let Some(journal) = &journal
         && !journal.never_live(&scene.host.unit)?.is_empty()
     {
@@ -169,7 +169,7 @@ async fn prepare(
     }
     record.equivalent = Some(equivalent(arguments, global, &request));
     if plan.is_empty() || (plan.files.is_empty() && arguments.no_restart) {
-        nothing_to_do(arguments, &scene, &targets, record).await;
+        nothing_to_do(arguments, &scene, &targets, plan.proof, record).await;
         return Ok(None);
     }
     for change in &plan.files {
@@ -212,10 +212,7 @@ fn nobody_to_ask() -> Error {
 
 /// Makes sure that a plan can lead anywhere, and opens the journal for all but a dry run.
 fn open(arguments: &Setup, scene: &Scene, request: &Request) -> Result<Option<Journal>> {
-    let wanted = Wanted {
-        pasta: request.resolve().net == Net::Pasta,
-        proof: !arguments.no_verify,
-    };
+    let wanted = wanted(arguments, &scene.facts, request);
     obstacle(&diagnose(&scene.facts), wanted)?;
     scene.systemd.as_ref().map_err(Clone::clone)?;
     if arguments.dry_run {
@@ -224,12 +221,33 @@ fn open(arguments: &Setup, scene: &Scene, request: &Request) -> Result<Option<Jo
     open_journal(&scene.host).map(Some)
 }
 
+fn wanted(arguments: &Setup, facts: &Facts, request: &Request) -> Wanted {
+    let net = request.driver(facts.rootlesskit_version());
+    let carries_echo = match net {
+        Net::Pasta => true,
+        Net::Slirp4netns => false,
+        Net::Keep => {
+            let kit = facts.rootlesskit.is();
+            kit.is_none_or(|kit| kit.net != NetDriver::Slirp4netns)
+        }
+    };
+    let proof = if carries_echo {
+        Proof::Whole
+    } else {
+        Proof::WithoutEcho
+    };
+    Wanted {
+        pasta: net == Net::Pasta,
+        proof: Some(proof).filter(|_| !arguments.no_verify),
+    }
+}
+
 impl Prepared {
     /// What can be found out before any downtime: whether the host reaches the target at all, and
     /// whether RootlessKit starts.
     async fn rehearse(&self, arguments: &Setup, steps: &mut Steps) -> Result<()> {
         if let Some(targets) = &self.targets {
-            host_reaches(&self.scene, targets).await?;
+            host_reaches(&self.scene, targets, self.plan.proof).await?;
         }
         let wanted = self.restarts && arguments.rehearse == Rehearse::Auto;
         if let Some(options) = self.plan.rehearsal.as_ref().filter(|_| wanted) {
@@ -254,13 +272,6 @@ fn open_journal(host: &Host) -> Result<Journal> {
     }
 }
 
-fn offers_new_networks(scene: &Scene) -> bool {
-    scene
-        .facts
-        .engine_version()
-        .is_some_and(|version| capability::engine(version).new_networks)
-}
-
 fn given() -> Result<Given> {
     let mut global_id = [0; 5];
     getrandom::fill(&mut global_id).doing(|| "ask the kernel for random bits")?;
@@ -275,12 +286,13 @@ async fn nothing_to_do(
     arguments: &Setup,
     scene: &Scene,
     targets: &[Ipv6Addr],
+    proof: Proof,
     record: &mut Record,
 ) {
     if !arguments.no_verify && !arguments.dry_run {
         let verification =
             verify::verify(&scene.facts, &scene.host.socket, &VANTAGES, targets).await;
-        record.verification = Some(verification);
+        record.verification = Some(verification.accepting(proof));
     }
     record.text = human::nothing_to_do(record.verification.as_ref());
 }
@@ -329,8 +341,10 @@ fn consent(arguments: &Setup, asks: bool, stopping: &[Container], plan: &Plan) -
 }
 
 /// A proof that must fail is not worth a restart.
-async fn host_reaches(scene: &Scene, targets: &[Ipv6Addr]) -> Result<()> {
-    let seen = verify::verify(&scene.facts, &scene.host.socket, &[Vantage::Host], targets).await;
+async fn host_reaches(scene: &Scene, targets: &[Ipv6Addr], proof: Proof) -> Result<()> {
+    let seen = verify::verify(&scene.facts, &scene.host.socket, &[Vantage::Host], targets)
+        .await
+        .accepting(proof);
     if seen.passes() {
         return Ok(());
     }

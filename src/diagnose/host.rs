@@ -1,6 +1,7 @@
 //! The host's own network.
 
 use super::{Code, Cure, Finding, Severity};
+use crate::capability;
 use crate::facts::Facts;
 
 /// What lets the user's processes, pasta among them, send echo requests.
@@ -31,7 +32,10 @@ pub(super) fn no_ipv6_route(facts: &Facts) -> Option<Finding> {
 }
 
 pub(super) fn ping_group_range(facts: &Facts) -> Option<Finding> {
-    if facts.host.may_ping()? {
+    let has_pasta = facts
+        .rootlesskit_version()
+        .is_none_or(|version| capability::rootlesskit(version).pasta);
+    if facts.host.may_ping()? || !has_pasta {
         return None;
     }
     let (low, high) = facts.host.ping_group_range.is()?;

@@ -1,5 +1,6 @@
 use super::{Code, Finding};
 use crate::error::{Exit, Result};
+use crate::request::Proof;
 
 /// Findings that no plan gets around, and who can: see [`Exit`].
 const OBSTACLES: &[(Code, Exit)] = &[
@@ -22,20 +23,30 @@ const PASTAS_OWN: &[Code] = &[Code::RootlesskitWithoutPasta, Code::PastaMissing]
 /// Obstacles only to a proof: the host may get its IPv6 later.
 const PROOFS_OWN: &[Code] = &[Code::HostNoIpv6Route, Code::HostPingGroupRange];
 
+/// Obstacles only to echo requests.
+const ECHOS_OWN: &[Code] = &[Code::HostPingGroupRange];
+
 /// What is wanted, as far as it decides what is in the way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Wanted {
     /// Whether RootlessKit is to use pasta.
     pub pasta: bool,
-    /// Whether IPv6 is to be proved afterwards.
-    pub proof: bool,
+    /// What is to be proved afterwards, if anything.
+    pub proof: Option<Proof>,
 }
 
-impl Default for Wanted {
-    fn default() -> Self {
+impl Wanted {
+    /// The best that is possible here: pasta and echo requests wherever RootlessKit has pasta.
+    pub fn best(findings: &[Finding]) -> Self {
+        let mut codes = findings.iter().map(|finding| finding.code);
+        let pasta = !codes.any(|code| code == Code::RootlesskitWithoutPasta);
         Self {
-            pasta: true,
-            proof: true,
+            pasta,
+            proof: Some(if pasta {
+                Proof::Whole
+            } else {
+                Proof::WithoutEcho
+            }),
         }
     }
 }
@@ -46,7 +57,9 @@ impl Default for Wanted {
 /// The first obstacle, with its evidence and what to do about it.
 pub fn obstacle(findings: &[Finding], wanted: Wanted) -> Result<()> {
     let matters = |code: &Code| {
-        (wanted.pasta || !PASTAS_OWN.contains(code)) && (wanted.proof || !PROOFS_OWN.contains(code))
+        (wanted.pasta || !PASTAS_OWN.contains(code))
+            && (wanted.proof.is_some() || !PROOFS_OWN.contains(code))
+            && (wanted.proof == Some(Proof::Whole) || !ECHOS_OWN.contains(code))
     };
     let first = OBSTACLES
         .iter()

@@ -8,6 +8,8 @@ use crate::facts::{Facts, NetDriver, RootlessKit, Seen, Version};
 /// factor of ten and more (rootlesskit#615).
 const SMALL_MTU: u32 = 1500;
 
+const NEWER_ROOTLESSKIT: &str = "ping6 needs RootlessKit 2.0 or later: Docker Engine 25.0 and later, or Debian 13 and later, bring it";
+
 pub(super) fn without_pasta(facts: &Facts) -> Option<Finding> {
     let version = facts.rootlesskit_version()?;
     if capability::rootlesskit(version).pasta {
@@ -16,12 +18,11 @@ pub(super) fn without_pasta(facts: &Facts) -> Option<Finding> {
     Some(
         Finding::new(
             Code::RootlesskitWithoutPasta,
-            Severity::Broken,
-            format!("RootlessKit {version} has no pasta driver, and without pasta ping6 cannot leave"),
-            Cure::Words(
-                "upgrade to RootlessKit 2.0 or later: Docker Engine 25.0 and later, or Debian 13 and later, bring it"
-                    .to_owned(),
-            ),
+            Severity::Weak,
+            format!("RootlessKit {version} has no pasta driver: TCP and UDP over IPv6 can work, ping6 cannot"),
+            Cure::Words(format!(
+                "{NEWER_ROOTLESSKIT}; `rootless6 setup --net slirp4netns` gives TCP and UDP without it"
+            )),
         )
         .seen(format!("rootlesskit {version}")),
     )
@@ -102,12 +103,20 @@ pub(super) fn ipv6_flag_missing(facts: &Facts) -> Option<Finding> {
 
 pub(super) fn driver_without_icmp6(facts: &Facts) -> Option<Finding> {
     let kit = facts.rootlesskit.is()?;
+    let has_pasta = facts
+        .rootlesskit_version()
+        .is_none_or(|version| capability::rootlesskit(version).pasta);
+    let (severity, cure) = if has_pasta {
+        (Severity::Broken, Cure::Setup)
+    } else {
+        (Severity::Weak, Cure::Words(NEWER_ROOTLESSKIT.to_owned()))
+    };
     (kit.net == NetDriver::Slirp4netns && kit.ipv6).then(|| {
         Finding::new(
             Code::DriverWithoutIcmp6,
-            Severity::Broken,
+            severity,
             "slirp4netns forwards no ICMPv6: TCP and UDP may work, ping6 never does",
-            Cure::Setup,
+            cure,
         )
         .seen(seen(kit))
     })
@@ -116,9 +125,21 @@ pub(super) fn driver_without_icmp6(facts: &Facts) -> Option<Finding> {
 pub(super) fn without_ipv6_config(facts: &Facts) -> Option<Finding> {
     let kit = facts.rootlesskit.is()?;
     let tap = facts.tap.is()?;
-    if kit.net != NetDriver::Pasta || !kit.ipv6 || tap.reaches_out() {
+    let has_ipv6 = matches!(kit.net, NetDriver::Pasta | NetDriver::Slirp4netns) && kit.ipv6;
+    if !has_ipv6 || tap.reaches_out() {
         return None;
     }
+    let version = kit
+        .version
+        .is()
+        .map_or_else(|| "of unknown version".to_owned(), Version::to_string);
+    let why = match kit.net {
+        NetDriver::Slirp4netns => {
+            "slirp4netns announces its prefix, and a kernel that forwards does not listen"
+                .to_owned()
+        }
+        _ => format!("rootlesskit {version}; before 2.3.0 it configures IPv4 alone"),
+    };
     Some(
         Finding::new(
             Code::RootlesskitWithoutIpv6Config,
@@ -126,12 +147,7 @@ pub(super) fn without_ipv6_config(facts: &Facts) -> Option<Finding> {
             "tap0 in RootlessKit's netns has no global IPv6 address or no default route",
             Cure::Setup,
         )
-        .seen(format!(
-            "rootlesskit {}; before 2.3.0 it configures IPv4 alone",
-            kit.version
-                .is()
-                .map_or_else(|| "unknown".to_owned(), Version::to_string)
-        ))
+        .seen(why)
         .seen(format!(
             "{} global addresses, {} default routes",
             tap.global().count(),

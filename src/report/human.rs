@@ -40,7 +40,7 @@ pub fn status(facts: &Facts, findings: &[Finding]) -> String {
         );
     }
     let curable = findings.iter().any(|finding| finding.cure == Cure::Setup);
-    match obstacle(findings, Wanted::default()) {
+    match obstacle(findings, Wanted::best(findings)) {
         Ok(()) if curable => {
             let _ = writeln!(
                 text,

@@ -9,7 +9,7 @@ use crate::probe::echo::EchoOutcome;
 use crate::probe::icmp_error::ErrorSeen;
 use crate::probe::tcp::TcpOutcome;
 
-const ICMP6: &str = "icmp6";
+pub(super) const ICMP6: &str = "icmp6";
 const TCP6: &str = "tcp6";
 
 /// Findings without which there is no dockerd to look at.
@@ -29,7 +29,7 @@ const NETNS: &[Code] = &[
 ];
 
 /// Findings that explain echoes lost behind pasta while TCP passes.
-const NETNS_ICMP: &[Code] = &[Code::HostPingGroupRange, Code::DriverWithoutIcmp6];
+const NETNS_ICMP: &[Code] = &[Code::DriverWithoutIcmp6, Code::HostPingGroupRange];
 
 /// Findings that explain a container without IPv6 in a netns that has it.
 const CONTAINER: &[Code] = &[
@@ -134,7 +134,7 @@ impl<'a> Judged<'a> {
             Vantage::Host if only_icmp => Some(Code::IcmpFiltered),
             Vantage::Host if self.has_no_route() => Some(Code::HostNoIpv6Route),
             Vantage::Host => Some(Code::HostIpv6Unreachable),
-            Vantage::Netns if only_icmp => first(DOWN)
+            _ if only_icmp => first(DOWN)
                 .or_else(|| first(NETNS_ICMP))
                 .or(Some(Code::IcmpFiltered)),
             Vantage::Netns => first(DOWN).or_else(|| first(NETNS)),
@@ -332,7 +332,7 @@ fn round_trips(micros: &[u64]) -> Option<RoundTrips> {
 fn explain(cause: Code, findings: &[Finding]) -> String {
     if let Some(finding) = findings.iter().find(|finding| finding.code == cause) {
         return match &finding.cure {
-            Cure::Setup => match obstacle(findings, Wanted::default()) {
+            Cure::Setup => match obstacle(findings, Wanted::best(findings)) {
                 Ok(()) => format!("{}; `rootless6 setup` changes that", finding.title),
                 Err(in_the_way) => format!("{}; {}", finding.title, in_the_way.message),
             },

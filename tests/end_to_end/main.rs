@@ -20,6 +20,7 @@ mod readme;
 mod rollback;
 mod settings;
 mod setup;
+mod table;
 mod undo;
 mod verify;
 mod wizard;
