@@ -1,8 +1,9 @@
-use super::{Code, Finding};
+use super::{Code, Cure, Finding};
 use crate::error::{Exit, Result};
 use crate::request::Proof;
 
-/// Findings that no plan gets around, and who can: see [`Exit`].
+/// Findings that no plan gets around, unless their cure is setup itself; how setup ends then unless
+/// root can help.
 const OBSTACLES: &[(Code, Exit)] = &[
     (Code::DockerDesktop, Exit::Elsewhere),
     (Code::EngineNotRootless, Exit::Elsewhere),
@@ -10,6 +11,7 @@ const OBSTACLES: &[(Code, Exit)] = &[
     (Code::UnitMissing, Exit::Elsewhere),
     (Code::HostNoIpv6Route, Exit::Elsewhere),
     (Code::RootlesskitWithoutPasta, Exit::NotApplied),
+    (Code::DriverWithoutIpv6, Exit::NotApplied),
     (Code::PastaMissing, Exit::Blocked),
     (Code::HostPingGroupRange, Exit::Blocked),
     (Code::EnvironmentFileWins, Exit::NotApplied),
@@ -65,10 +67,15 @@ pub fn obstacle(findings: &[Finding], wanted: Wanted) -> Result<()> {
         .iter()
         .filter(|(code, _)| matters(code))
         .find_map(|(code, exit)| {
-            let finding = findings.iter().find(|finding| finding.code == *code)?;
+            let finding = findings
+                .iter()
+                .find(|finding| finding.code == *code && finding.cure != Cure::Setup)?;
             Some((finding, *exit))
         });
     match first {
+        Some((finding, _)) if matches!(finding.cure, Cure::Root(_)) => {
+            Err(finding.to_error(Exit::Blocked))
+        }
         Some((finding, exit)) => Err(finding.to_error(exit)),
         None => Ok(()),
     }

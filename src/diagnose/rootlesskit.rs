@@ -12,7 +12,8 @@ const NEWER_ROOTLESSKIT: &str = "ping6 needs RootlessKit 2.0 or later: Docker En
 
 pub(super) fn without_pasta(facts: &Facts) -> Option<Finding> {
     let version = facts.rootlesskit_version()?;
-    if capability::rootlesskit(version).pasta {
+    let can = capability::rootlesskit(version);
+    if can.pasta || !can.ipv6 {
         return None;
     }
     Some(
@@ -34,23 +35,24 @@ pub(super) fn pasta_missing(facts: &Facts) -> Option<Finding> {
             Code::PastaMissing,
             Severity::Broken,
             "pasta is not on the PATH of the unit",
-            install_passt(facts.host.distribution.is().map_or("", String::as_str)),
+            install("passt", facts),
         )
     })
 }
 
-/// Every distribution calls the package passt; the commands are those of the families that
+/// Every distribution calls the packages alike; the commands are those of the families that
 /// os-release(5) names.
-fn install_passt(distribution: &str) -> Cure {
+fn install(package: &str, facts: &Facts) -> Cure {
+    let distribution = facts.host.distribution.is().map_or("", String::as_str);
     let families = [
-        ("debian", "apt-get install -y passt"),
-        ("ubuntu", "apt-get install -y passt"),
-        ("fedora", "dnf install -y passt"),
-        ("rhel", "dnf install -y passt"),
-        ("suse", "zypper --non-interactive install passt"),
-        ("opensuse", "zypper --non-interactive install passt"),
-        ("arch", "pacman -S --noconfirm passt"),
-        ("alpine", "apk add passt"),
+        ("debian", "apt-get install -y"),
+        ("ubuntu", "apt-get install -y"),
+        ("fedora", "dnf install -y"),
+        ("rhel", "dnf install -y"),
+        ("suse", "zypper --non-interactive install"),
+        ("opensuse", "zypper --non-interactive install"),
+        ("arch", "pacman -S --noconfirm"),
+        ("alpine", "apk add"),
     ];
     let is = |family: &str| {
         distribution
@@ -58,8 +60,8 @@ fn install_passt(distribution: &str) -> Cure {
             .any(|id| id == family || id.starts_with(&format!("{family}-")))
     };
     match families.iter().find(|(family, _)| is(family)) {
-        Some((_, command)) => Cure::Root(vec![(*command).to_owned()]),
-        None => Cure::Words("install the package passt, which has pasta in it".to_owned()),
+        Some((_, command)) => Cure::Root(vec![format!("{command} {package}")]),
+        None => Cure::Words(format!("install the package {package}")),
     }
 }
 
@@ -73,6 +75,9 @@ fn seen(kit: &RootlessKit) -> String {
 }
 
 pub(super) fn driver_without_ipv6(facts: &Facts) -> Option<Finding> {
+    if let Some(finding) = no_driver_with_ipv6(facts) {
+        return Some(finding);
+    }
     let kit = facts.rootlesskit.is()?;
     if kit.net == NetDriver::Pasta || (kit.net == NetDriver::Slirp4netns && kit.ipv6) {
         return None;
@@ -86,6 +91,29 @@ pub(super) fn driver_without_ipv6(facts: &Facts) -> Option<Finding> {
         )
         .seen(seen(kit)),
     )
+}
+
+/// Neither pasta nor slirp4netns: setup cannot help, and has to say so.
+fn no_driver_with_ipv6(facts: &Facts) -> Option<Finding> {
+    let version = facts.rootlesskit_version()?;
+    let can = capability::rootlesskit(version);
+    let (title, cure) = if !can.ipv6 {
+        let upgrade = "upgrade to Docker Engine 20.10.6 or later, which brings RootlessKit 0.14";
+        (
+            format!("RootlessKit {version} has no IPv6 at all"),
+            Cure::Words(upgrade.to_owned()),
+        )
+    } else if !can.pasta && facts.tools.slirp4netns == Seen::Absent {
+        (
+            "slirp4netns, the only driver here that has IPv6, is not on the PATH of the unit"
+                .to_owned(),
+            install("slirp4netns", facts),
+        )
+    } else {
+        return None;
+    };
+    let finding = Finding::new(Code::DriverWithoutIpv6, Severity::Broken, title, cure);
+    Some(finding.seen(format!("rootlesskit {version}")))
 }
 
 pub(super) fn ipv6_flag_missing(facts: &Facts) -> Option<Finding> {

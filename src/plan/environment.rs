@@ -1,7 +1,6 @@
 //! The variables that dockerd-rootless.sh hands to RootlessKit.
 
 use super::dropin;
-use crate::capability;
 use crate::error::{Error, Exit, Result};
 use crate::facts::{Facts, NetDriver, Seen, Unit};
 use crate::request::{Intent, Mtu, Net, PortDriver};
@@ -128,15 +127,6 @@ pub(super) fn planned(
 
 /// What the tools that are there cannot do is not worth a restart.
 fn can_be_had(facts: &Facts, net: Net) -> Result<()> {
-    if let Some(version) = facts.rootlesskit_version()
-        && !capability::rootlesskit(version).ipv6
-    {
-        return Err(Error::new(
-            Exit::NotApplied,
-            format!("RootlessKit {version} has no IPv6 at all"),
-        )
-        .hint("upgrade to Docker Engine 20.10.6 or later, which brings RootlessKit 0.14"));
-    }
     if net == Net::Slirp4netns && facts.tools.slirp4netns == Seen::Absent {
         return Err(
             Error::new(Exit::Blocked, "slirp4netns is not on the PATH of the unit")
