@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use crate::capability;
 use crate::error::{Error, Exit, Result};
-use crate::facts::{Facts, NetDriver, Seen, Unit};
+use crate::facts::{Facts, NetDriver, Network, Seen, Unit};
 use crate::request::{Intent, Proof, Uplink};
 
 pub mod daemon_json;
@@ -28,6 +28,8 @@ pub struct Given {
     pub program: PathBuf,
     /// 40 random bits for a unique local prefix.
     pub global_id: [u8; 5],
+    /// The tap interface's network as a rehearsal has shown it.
+    pub rehearsed: Seen<Network>,
 }
 
 /// What is to be done.
@@ -96,7 +98,7 @@ pub fn plan(facts: &Facts, intent: &Intent, given: &Given) -> Result<Plan> {
     let base = environment::base(facts, unit)?;
     let environment = environment::planned(facts, &base, intent)?;
     let net = environment::net(facts, &base, &environment);
-    let uplink = wants_uplink(facts, intent, net.as_ref());
+    let uplink = wants_uplink(facts, intent, given, net.as_ref());
     let mut files = Vec::new();
     files.extend(drop_in(facts, &environment, uplink, given)?);
     let (daemon_json, mut notes) = engine::daemon_json(facts, intent, given)?;
@@ -143,20 +145,28 @@ fn drop_in(
     file_change(&facts.our_drop_in.path, &facts.our_drop_in.text, after)
 }
 
-/// slirp4netns's router advertisements are lost on a kernel that forwards, and before 2.3.0
-/// RootlessKit lets pasta configure no IPv6. A version that nobody knows gets the uplink too: where
-/// it is not needed it finds everything in place and does nothing.
-fn wants_uplink(facts: &Facts, intent: &Intent, net: Option<&NetDriver>) -> bool {
-    let configures_itself = || {
-        net != Some(&NetDriver::Slirp4netns)
-            && facts
-                .rootlesskit_version()
-                .is_some_and(|version| capability::rootlesskit(version).ipv6_config)
-    };
+fn wants_uplink(facts: &Facts, intent: &Intent, given: &Given, net: Option<&NetDriver>) -> bool {
     match intent.uplink {
         Uplink::Always => true,
         Uplink::Never => false,
-        Uplink::Auto => !configures_itself(),
+        // Its router advertisements are lost on a kernel that forwards, as dockerd makes it.
+        Uplink::Auto if net == Some(&NetDriver::Slirp4netns) => true,
+        Uplink::Auto => !configures_ipv6(facts, given),
+    }
+}
+
+/// Whether RootlessKit lets pasta give the tap interface IPv6: what a rehearsal has shown, where
+/// the host had any to give, else the table. A version that nobody knows gets the uplink: where it
+/// is not needed it finds everything in place and does nothing.
+fn configures_ipv6(facts: &Facts, given: &Given) -> bool {
+    let by_table = || {
+        let version = facts.rootlesskit_version();
+        version.is_some_and(|version| capability::rootlesskit(version).ipv6_config)
+    };
+    let host_has_ipv6 = facts.host.network.is().is_some_and(Network::reaches_out);
+    match given.rehearsed.is() {
+        Some(tap) if host_has_ipv6 => tap.reaches_out(),
+        _ => by_table(),
     }
 }
 

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use rootless6::diagnose::{Finding, Wanted, diagnose, obstacle};
-use rootless6::facts::Facts;
+use rootless6::facts::{Facts, Seen};
 use rootless6::plan::{self, Given, Plan};
 use rootless6::request::Request;
 use similar::TextDiff;
@@ -35,7 +35,7 @@ fn a_plan_carried_out_leaves_nothing_to_do() {
     ] {
         let mut facts = facts(format!("tests/facts/{name}.json").as_ref());
         for change in planned(&facts).unwrap().files {
-            let text = rootless6::facts::Seen::Is(change.after);
+            let text = Seen::Is(change.after);
             if change.path == facts.daemon_json.path {
                 facts.daemon_json.text = text;
             } else {
@@ -54,10 +54,34 @@ fn to_keep_the_drivers_is_to_keep_ours_too() {
     assert!(plan.is_empty(), "{plan:?}");
 }
 
+#[test]
+fn what_a_rehearsal_shows_overrules_the_table_of_versions() {
+    let uplink = |name: &str, rehearsed: &str| {
+        let facts = facts(format!("tests/facts/{name}.json").as_ref());
+        let tap = crate::facts(format!("tests/facts/{rehearsed}.json").as_ref()).tap;
+        let given = Given {
+            rehearsed: tap,
+            ..given()
+        };
+        let intent = Request::default().resolve(facts.rootlesskit_version());
+        let plan = plan::plan(&facts, &intent, &given).unwrap();
+        plan.files[0].after.contains("uplink")
+    };
+    let with_ipv6 = "debian-14-set-up";
+    assert!(uplink("debian-14-fresh", "debian-14-fresh"));
+    assert!(!uplink("debian-14-fresh", with_ipv6));
+    assert!(uplink("engine-27-with-rootlesskit-2.3", "debian-14-fresh"));
+    assert!(
+        uplink("debian-12-fresh", with_ipv6),
+        "slirp4netns loses again what it shows then"
+    );
+}
+
 fn given() -> Given {
     Given {
         program: "/home/alice/.local/bin/rootless6".into(),
         global_id: [0x12, 0x34, 0x56, 0x78, 0x9a],
+        rehearsed: Seen::Absent,
     }
 }
 

@@ -15,13 +15,13 @@ use crate::apply::journal::{self, Journal, State};
 use crate::cli::{Accept, DEFAULT_UNIT, Global, Rehearse, Setup};
 use crate::diagnose::{Wanted, diagnose, obstacle};
 use crate::error::{Doing, Error, Exit, Result};
-use crate::facts::{Container, Facts, NetDriver};
+use crate::facts::{Container, Facts, NetDriver, Seen};
 use crate::host::image::Leftovers;
 use crate::host::{Host, engine, process};
 use crate::plan::{self, Given, Plan, Restart};
 use crate::rehearse::rehearse;
 use crate::report::{Report, human};
-use crate::request::{Net, Proof, Request};
+use crate::request::{Intent, Net, Proof, Request};
 use crate::ui::{Progress, Step, Steps, Ui};
 use crate::verify::{self, Vantage, Verification, targets};
 use crate::wizard::{self, Terminal};
@@ -136,7 +136,7 @@ struct Prepared {
     targets: Option<Vec<Ipv6Addr>>,
 }
 
-/// Looks, plans, asks and rehearses; none when there is nothing to carry out.
+/// Looks, plans, rehearses and asks; none when there is nothing to carry out.
 async fn prepare(
     arguments: &Setup,
     global: &Global,
@@ -161,13 +161,18 @@ async fn prepare(
         wizard::fill(&mut Terminal, &mut request, &scene.facts)?;
     }
     let intent = request.resolve(scene.facts.rootlesskit_version());
-    let mut plan = plan::plan(&scene.facts, &intent, &given()?)?;
-    if let Some(journal) = &journal
-        && !journal.never_live(&scene.host.unit)?.is_empty()
-    {
-        plan.restart = plan.restart.or(Some(Restart::NotLive));
-    }
+    let mut given = given()?;
+    let mut plan = make_plan(&scene, &intent, &given, journal.as_ref())?;
     record.equivalent = Some(equivalent(arguments, global, &request));
+    if journal.is_some()
+        && let Some(options) = worth_rehearsing(arguments, &plan)
+    {
+        steps.begin("rehearse RootlessKit with the new settings");
+        given.rehearsed = rehearse(&scene.host, &scene.facts, options).await?;
+        steps.done();
+        ui.say("");
+        plan = make_plan(&scene, &intent, &given, journal.as_ref())?;
+    }
     if plan.is_empty() || (plan.files.is_empty() && arguments.no_restart) {
         nothing_to_do(arguments, &scene, &targets, plan.proof, record).await;
         return Ok(None);
@@ -197,8 +202,34 @@ async fn prepare(
         restarts,
         stopping,
     };
-    prepared.rehearse(arguments, steps).await?;
+    if let Some(targets) = &prepared.targets {
+        host_reaches(&prepared.scene, targets, prepared.plan.proof).await?;
+    }
     Ok(Some(prepared))
+}
+
+/// The plan, and a restart for what an earlier run wrote and nothing has taken up yet.
+fn make_plan(
+    scene: &Scene,
+    intent: &Intent,
+    given: &Given,
+    journal: Option<&Journal>,
+) -> Result<Plan> {
+    let mut plan = plan::plan(&scene.facts, intent, given)?;
+    if let Some(journal) = journal
+        && !journal.never_live(&scene.host.unit)?.is_empty()
+    {
+        plan.restart = plan.restart.or(Some(Restart::NotLive));
+    }
+    Ok(plan)
+}
+
+/// RootlessKit's options where its next start is part of the plan: a throw-away one shows before
+/// any downtime whether it starts at all, and what its tap interface has then.
+fn worth_rehearsing<'a>(arguments: &Setup, plan: &'a Plan) -> Option<&'a [String]> {
+    let restarts = plan.restart.is_some() && !arguments.no_restart;
+    let wanted = restarts && arguments.rehearse == Rehearse::Auto;
+    plan.rehearsal.as_deref().filter(|_| wanted)
 }
 
 fn nobody_to_ask() -> Error {
@@ -242,23 +273,6 @@ fn wanted(arguments: &Setup, facts: &Facts, request: &Request) -> Wanted {
     }
 }
 
-impl Prepared {
-    /// What can be found out before any downtime: whether the host reaches the target at all, and
-    /// whether RootlessKit starts.
-    async fn rehearse(&self, arguments: &Setup, steps: &mut Steps) -> Result<()> {
-        if let Some(targets) = &self.targets {
-            host_reaches(&self.scene, targets, self.plan.proof).await?;
-        }
-        let wanted = self.restarts && arguments.rehearse == Rehearse::Auto;
-        if let Some(options) = self.plan.rehearsal.as_ref().filter(|_| wanted) {
-            steps.begin("rehearse RootlessKit with the new settings");
-            rehearse(&self.scene.host, &self.scene.facts, options).await?;
-            steps.done();
-        }
-        Ok(())
-    }
-}
-
 /// What an earlier run left half done is taken back before anything is built on top of it.
 fn open_journal(host: &Host) -> Result<Journal> {
     let journal = Journal::open(&host.state)?;
@@ -278,6 +292,7 @@ fn given() -> Result<Given> {
     Ok(Given {
         program: process::own_file()?,
         global_id,
+        rehearsed: Seen::Absent,
     })
 }
 
