@@ -27,6 +27,12 @@ pub fn rootlesskit(version: Version) -> RootlessKitCan {
     }
 }
 
+/// Whether slirp4netns forwards ICMPv6 echo, as every libslirp did not before 4.8.0 (seen: 4.7.0
+/// drops what 4.8.0 and 4.9.5 forward).
+pub fn slirp4netns_forwards_echo(libslirp: Version) -> bool {
+    libslirp >= Version::new(4, 8, 0)
+}
+
 /// What an Engine needs in daemon.json for IPv6 in containers (moby's release notes).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EngineNeeds {

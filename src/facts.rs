@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::capability;
+
 mod network;
 mod version;
 
@@ -105,6 +107,12 @@ impl Facts {
             .and_then(|kit| kit.version.is().copied());
         let installed = || Version::find(&self.tools.rootlesskit.is()?.version);
         running.or_else(installed)
+    }
+
+    /// Whether slirp4netns, as it is installed, forwards ICMPv6 echo; none where nobody knows.
+    pub fn slirp4netns_forwards_echo(&self) -> Option<bool> {
+        let libslirp = self.tools.libslirp.is().copied();
+        libslirp.map(capability::slirp4netns_forwards_echo)
     }
 
     /// A path with the home directory shortened to `~`, for people.
@@ -344,6 +352,8 @@ pub struct Tools {
     pub pasta: Seen<Tool>,
     /// slirp4netns.
     pub slirp4netns: Seen<Tool>,
+    /// The libslirp in it.
+    pub libslirp: Seen<Version>,
     /// docker-rootlesskit, else rootlesskit.
     pub rootlesskit: Seen<Tool>,
     /// dockerd, looked for only where the Engine does not answer.

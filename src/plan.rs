@@ -80,9 +80,8 @@ pub struct FileChange {
     pub after: String,
 }
 
-/// The limit of the one driver that every RootlessKit has.
-const WITHOUT_ECHO: &str =
-    "slirp4netns carries TCP and UDP over IPv6, but no ICMPv6: ping6 will not work";
+/// The limit of libslirp before 4.8.
+const WITHOUT_ECHO: &str = "slirp4netns carries TCP and UDP over IPv6, but here (libslirp before 4.8) no ICMPv6: ping6 will not work";
 
 /// Makes the plan.
 ///
@@ -104,13 +103,13 @@ pub fn plan(facts: &Facts, intent: &Intent, given: &Given) -> Result<Plan> {
     let (daemon_json, mut notes) = engine::daemon_json(facts, intent, given)?;
     files.extend(daemon_json);
     notes.extend(environment::overruled(&base, &environment));
-    let proof = match net {
-        Some(NetDriver::Slirp4netns) => Proof::WithoutEcho,
-        _ => Proof::Whole,
-    };
-    if proof == Proof::WithoutEcho {
+    let slirp4netns = net == Some(NetDriver::Slirp4netns);
+    let proof = if slirp4netns && facts.slirp4netns_forwards_echo() != Some(true) {
         notes.push(WITHOUT_ECHO.to_owned());
-    }
+        Proof::WithoutEcho
+    } else {
+        Proof::Whole
+    };
     Ok(Plan {
         restart: restart(facts, unit, &environment, &files, intent, uplink),
         proof,

@@ -73,7 +73,7 @@ impl Prompt for Terminal {
 /// # Errors
 /// Exit 3 for a no to all that is possible here, exit 130 when the person interrupts.
 pub fn fill(prompt: &mut dyn Prompt, request: &mut Request, facts: &Facts) -> Result<()> {
-    if request.net.is_none() && !has_pasta(facts) {
+    if request.net.is_none() && !carries_echo(facts) {
         request.net = Some(without_echo(prompt)?);
     }
     if request.new_networks.is_none() && chooses_new_networks(facts) {
@@ -86,10 +86,11 @@ pub fn fill(prompt: &mut dyn Prompt, request: &mut Request, facts: &Facts) -> Re
     Ok(())
 }
 
-fn has_pasta(facts: &Facts) -> bool {
-    facts
+fn carries_echo(facts: &Facts) -> bool {
+    let has_pasta = facts
         .rootlesskit_version()
-        .is_none_or(|version| capability::rootlesskit(version).pasta)
+        .is_none_or(|version| capability::rootlesskit(version).pasta);
+    has_pasta || facts.slirp4netns_forwards_echo() == Some(true)
 }
 
 fn chooses_new_networks(facts: &Facts) -> bool {
@@ -99,7 +100,7 @@ fn chooses_new_networks(facts: &Facts) -> bool {
 }
 
 fn without_echo(prompt: &mut dyn Prompt) -> Result<Net> {
-    prompt.show(include_str!("../templates/explanation/slirp4netns.txt"));
+    prompt.show(include_str!("../templates/explanation/without-echo.txt"));
     match prompt.choose(
         "Shall containers have TCP and UDP over IPv6, without ping6?",
         &["yes", "no"],

@@ -256,10 +256,11 @@ fn wanted(arguments: &Setup, facts: &Facts, request: &Request) -> Wanted {
     let net = request.driver(facts.rootlesskit_version());
     let carries_echo = match net {
         Net::Pasta => true,
-        Net::Slirp4netns => false,
+        Net::Slirp4netns => facts.slirp4netns_forwards_echo() == Some(true),
         Net::Keep => {
             let kit = facts.rootlesskit.is();
-            kit.is_none_or(|kit| kit.net != NetDriver::Slirp4netns)
+            let slirp4netns = kit.is_some_and(|kit| kit.net == NetDriver::Slirp4netns);
+            !slirp4netns || facts.slirp4netns_forwards_echo() == Some(true)
         }
     };
     let proof = if carries_echo {

@@ -35,7 +35,8 @@ pub(super) fn ping_group_range(facts: &Facts) -> Option<Finding> {
     let has_pasta = facts
         .rootlesskit_version()
         .is_none_or(|version| capability::rootlesskit(version).pasta);
-    if facts.host.may_ping()? || !has_pasta {
+    let forwards = has_pasta || facts.slirp4netns_forwards_echo() == Some(true);
+    if facts.host.may_ping()? || !forwards {
         return None;
     }
     let (low, high) = facts.host.ping_group_range.is()?;
@@ -43,7 +44,7 @@ pub(super) fn ping_group_range(facts: &Facts) -> Option<Finding> {
         Finding::new(
             Code::HostPingGroupRange,
             Severity::Broken,
-            "the kernel lets none of your groups send echo requests, so pasta cannot either",
+            "the kernel lets none of your groups send echo requests, so neither pasta nor slirp4netns can",
             Cure::Root(ALLOW_PING.iter().map(|&line| line.to_owned()).collect()),
         )
         .seen(format!("net.ipv4.ping_group_range = {low} {high}"))

@@ -8,7 +8,7 @@ use crate::facts::{Facts, NetDriver, RootlessKit, Seen, Version};
 /// factor of ten and more (rootlesskit#615).
 const SMALL_MTU: u32 = 1500;
 
-const NEWER_ROOTLESSKIT: &str = "ping6 needs RootlessKit 2.0 or later: Docker Engine 25.0 and later, or Debian 13 and later, bring it";
+const NEWER_ROOTLESSKIT: &str = "ping6 needs RootlessKit 2.0 or later, as Docker Engine 25.0 and Debian 13 bring it, or libslirp 4.8";
 
 pub(super) fn without_pasta(facts: &Facts) -> Option<Finding> {
     let version = facts.rootlesskit_version()?;
@@ -16,11 +16,17 @@ pub(super) fn without_pasta(facts: &Facts) -> Option<Finding> {
     if can.pasta || !can.ipv6 {
         return None;
     }
+    let (severity, limit) = if facts.slirp4netns_forwards_echo() == Some(true) {
+        (Severity::Note, "slirp4netns does the work")
+    } else {
+        let limit = "TCP and UDP over IPv6 can work, ping6 cannot";
+        (Severity::Weak, limit)
+    };
     Some(
         Finding::new(
             Code::RootlesskitWithoutPasta,
-            Severity::Weak,
-            format!("RootlessKit {version} has no pasta driver: TCP and UDP over IPv6 can work, ping6 cannot"),
+            severity,
+            format!("RootlessKit {version} has no pasta driver: {limit}"),
             Cure::Words(format!(
                 "{NEWER_ROOTLESSKIT}; `rootless6 setup --net slirp4netns` gives TCP and UDP without it"
             )),
@@ -139,14 +145,21 @@ pub(super) fn driver_without_icmp6(facts: &Facts) -> Option<Finding> {
     } else {
         (Severity::Weak, Cure::Words(NEWER_ROOTLESSKIT.to_owned()))
     };
-    (kit.net == NetDriver::Slirp4netns && kit.ipv6).then(|| {
+    let forwards = facts.slirp4netns_forwards_echo() == Some(true);
+    let libslirp = match &facts.tools.libslirp {
+        Seen::Is(version) => version.to_string(),
+        Seen::Absent => "not found".to_owned(),
+        Seen::Unknown(why) => format!("unknown: {why}"),
+    };
+    (kit.net == NetDriver::Slirp4netns && kit.ipv6 && !forwards).then(|| {
         Finding::new(
             Code::DriverWithoutIcmp6,
             severity,
-            "slirp4netns forwards no ICMPv6: TCP and UDP may work, ping6 never does",
+            "slirp4netns forwards no ICMPv6 before libslirp 4.8: TCP and UDP may work, ping6 does not",
             cure,
         )
         .seen(seen(kit))
+        .seen(format!("libslirp {libslirp}"))
     })
 }
 

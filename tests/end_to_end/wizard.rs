@@ -128,7 +128,7 @@ fn the_wizard_explains_sets_up_and_tells_how_to_do_it_without_questions() {
     screen.wait_for("keeper: comes back by itself");
     screen.wait_for("Do it, and stop these containers for the restart?");
     screen.press("e\r");
-    screen.wait_for("slirp4netns it carries no ICMPv6");
+    screen.wait_for("With slirp4netns as Docker starts it");
     screen.wait_for("~/.local/state/rootless6");
     screen.wait_for("Do it, and stop these containers for the restart?");
     screen.press("yes\r");
@@ -163,7 +163,7 @@ fn the_wizard_says_what_cannot_work_before_it_offers_the_rest() {
     let (before, invocation) = (lab.tree(), lab.invocation());
     let mut screen = Screen::of(&lab);
     screen.begin("rootless6 setup");
-    screen.wait_for("ping6 never will");
+    screen.wait_for("ping6 does");
     screen.wait_for("TCP and UDP over IPv6, without ping6? (y)es, (n)o");
     screen.press("n\r");
     screen.wait_for("nothing was changed");
@@ -175,7 +175,7 @@ fn the_wizard_says_what_cannot_work_before_it_offers_the_rest() {
     screen.begin("rootless6 setup");
     screen.wait_for("without ping6?");
     screen.press("y\r");
-    screen.wait_for("slirp4netns carries TCP and UDP over IPv6, but no ICMPv6");
+    screen.wait_for("(libslirp before 4.8) no ICMPv6");
     screen.wait_for(LAST_QUESTION);
     screen.press("y\r");
     screen.wait_for("IPv6 works for TCP, but not for ping6");

@@ -99,14 +99,19 @@ pub fn explanation(plan: &Plan) -> String {
         .files
         .iter()
         .any(|change| change.path.ends_with("daemon.json"));
-    let pasta = plan.proof == Proof::Whole;
+    let slirp4netns = says("ROOTLESSKIT_NET=slirp4netns");
+    let pasta = says("ROOTLESSKIT_NET=pasta");
     let paragraphs = [
         (
             pasta,
             include_str!("../../../templates/explanation/pasta.txt"),
         ),
         (
-            !pasta,
+            plan.proof == Proof::WithoutEcho,
+            include_str!("../../../templates/explanation/without-echo.txt"),
+        ),
+        (
+            slirp4netns && says("ExecStartPost="),
             include_str!("../../../templates/explanation/slirp4netns.txt"),
         ),
         (
