@@ -1,12 +1,15 @@
-use super::{Code, Finding};
+use super::{Code, Cure, Finding, Severity};
 use crate::error::{Exit, Result};
 
 /// Findings that no plan gets around, and who can: see [`Exit`].
 const OBSTACLES: &[(Code, Exit)] = &[
     (Code::DockerDesktop, Exit::Elsewhere),
     (Code::EngineNotRootless, Exit::Elsewhere),
+    (Code::ContextElsewhere, Exit::Elsewhere),
     (Code::NoUserBus, Exit::NotApplied),
     (Code::UnitMissing, Exit::Elsewhere),
+    (Code::ContainerdRootlessConflict, Exit::Elsewhere),
+    (Code::HostIpv6Disabled, Exit::Blocked),
     (Code::HostNoIpv6Route, Exit::Elsewhere),
     (Code::RootlesskitWithoutPasta, Exit::NotApplied),
     (Code::PastaMissing, Exit::Blocked),
@@ -52,8 +55,11 @@ pub fn obstacle(findings: &[Finding], wanted: Wanted) -> Result<()> {
         .iter()
         .filter(|(code, _)| matters(code))
         .find_map(|(code, exit)| {
-            let finding = findings.iter().find(|finding| finding.code == *code)?;
-            Some((finding, *exit))
+            let finding = findings
+                .iter()
+                .find(|finding| finding.code == *code && finding.severity != Severity::Note)?;
+            let only_root_can = matches!(finding.cure, Cure::Root(_));
+            Some((finding, if only_root_can { Exit::Blocked } else { *exit }))
         });
     match first {
         Some((finding, exit)) => Err(finding.to_error(exit)),
