@@ -49,16 +49,10 @@ impl Scene {
     }
 
     async fn look(unit: &str) -> Result<Self> {
-        let host = Host::from_environment(unit)?;
-        if let Some(address) = &host.elsewhere {
-            return Err(Error::new(
-                Exit::Elsewhere,
-                format!("DOCKER_HOST leads to another machine: {}", plain(address)),
-            )
-            .hint("run rootless6 there, or here with `env -u DOCKER_HOST rootless6 …`"));
-        }
+        let mut host = Host::from_environment(unit)?;
         let systemd = Systemd::connect(&host.bus).await;
         let facts = inspect::gather(&host, systemd.as_ref().map_err(Error::to_string)).await;
+        host.socket.clone_from(&facts.socket);
         Ok(Self {
             host,
             systemd,

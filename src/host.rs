@@ -35,8 +35,10 @@ pub struct Host {
     pub bus: String,
     /// The Engine's socket.
     pub socket: PathBuf,
-    /// Where `DOCKER_HOST` leads instead, if that is no socket of this machine.
-    pub elsewhere: Option<String>,
+    /// What decides where `docker` leads.
+    pub docker: DockerChoice,
+    /// Where the kernel tells of itself, `/proc`.
+    pub proc: PathBuf,
     /// The PATH of this process, where the unit names none.
     pub path: OsString,
     /// The name of dockerd's unit.
@@ -61,13 +63,13 @@ impl Host {
         let home = home()?;
         let runtime = absolute("XDG_RUNTIME_DIR")
             .unwrap_or_else(|| PathBuf::from(format!("/run/user/{uid}")));
-        let (socket, elsewhere) = engine_socket(&runtime);
         Ok(Self {
             config: absolute("XDG_CONFIG_HOME").unwrap_or_else(|| home.join(".config")),
             state: absolute("XDG_STATE_HOME").unwrap_or_else(|| home.join(".local/state")),
             bus: bus_address(&runtime),
-            socket,
-            elsewhere,
+            socket: runtime.join("docker.sock"),
+            docker: DockerChoice::from_environment(&home),
+            proc: PathBuf::from("/proc"),
             path: env::var_os("PATH").unwrap_or_default(),
             unit: unit.to_owned(),
             runtime,
@@ -85,6 +87,31 @@ impl Host {
     /// A path with the home directory shortened to `~`, for people.
     pub fn short(&self, path: &Path) -> String {
         short(path, &self.home)
+    }
+}
+
+/// What docker's own command looks at to find its Engine.
+#[derive(Debug, Clone, Default)]
+pub struct DockerChoice {
+    /// `$DOCKER_HOST`, if it is not empty.
+    pub host: Option<String>,
+    /// `$DOCKER_CONTEXT`, if it is not empty.
+    pub context: Option<String>,
+    /// `$DOCKER_CONFIG`, else `~/.docker`
+    pub config: PathBuf,
+}
+
+impl DockerChoice {
+    fn from_environment(home: &Path) -> Self {
+        let variable = |name| {
+            let value = env::var_os(name).filter(|value| !value.is_empty());
+            value.map(|value| value.to_string_lossy().into_owned())
+        };
+        Self {
+            host: variable("DOCKER_HOST"),
+            context: variable("DOCKER_CONTEXT"),
+            config: variable("DOCKER_CONFIG").map_or_else(|| home.join(".docker"), PathBuf::from),
+        }
     }
 }
 
@@ -110,18 +137,6 @@ fn bus_address(runtime: &Path) -> String {
         .ok()
         .filter(|address| !address.is_empty())
         .unwrap_or_else(|| format!("unix:path={}", runtime.join("bus").display()))
-}
-
-/// The socket, and where `DOCKER_HOST` leads if that is none.
-fn engine_socket(runtime: &Path) -> (PathBuf, Option<String>) {
-    let own = runtime.join("docker.sock");
-    match env::var("DOCKER_HOST").ok().filter(|host| !host.is_empty()) {
-        None => (own, None),
-        Some(address) => match address.strip_prefix("unix://") {
-            Some(path) => (path.into(), None),
-            None => (own, Some(address)),
-        },
-    }
 }
 
 fn check_unit_name(unit: &str) -> Result<()> {

@@ -116,6 +116,8 @@ pub struct Verification {
     /// The cause in words, with what to do.
     #[serde(skip)]
     pub explanation: Option<String>,
+    /// What else to know, if `docker` leads to another Engine than the one that was looked at.
+    pub note: Option<String>,
     /// What was tried, in the order host, netns, container.
     pub checks: Vec<Check>,
 }

@@ -1,4 +1,4 @@
-use super::{Code, Cure, Finding};
+use super::{Code, Cure, Finding, Severity};
 use crate::error::{Exit, Result};
 use crate::request::Proof;
 
@@ -7,8 +7,11 @@ use crate::request::Proof;
 const OBSTACLES: &[(Code, Exit)] = &[
     (Code::DockerDesktop, Exit::Elsewhere),
     (Code::EngineNotRootless, Exit::Elsewhere),
+    (Code::ContextElsewhere, Exit::Elsewhere),
     (Code::NoUserBus, Exit::NotApplied),
     (Code::UnitMissing, Exit::Elsewhere),
+    (Code::ContainerdRootlessConflict, Exit::Elsewhere),
+    (Code::HostIpv6Disabled, Exit::Blocked),
     (Code::HostNoIpv6Route, Exit::Elsewhere),
     (Code::RootlesskitWithoutPasta, Exit::NotApplied),
     (Code::DriverWithoutIpv6, Exit::NotApplied),
@@ -69,14 +72,16 @@ pub fn obstacle(findings: &[Finding], wanted: Wanted) -> Result<()> {
         .find_map(|(code, exit)| {
             let finding = findings
                 .iter()
-                .find(|finding| finding.code == *code && finding.cure != Cure::Setup)?;
-            Some((finding, *exit))
+                .find(|finding| finding.code == *code && is_in_the_way(finding))?;
+            let only_root_can = matches!(finding.cure, Cure::Root(_));
+            Some((finding, if only_root_can { Exit::Blocked } else { *exit }))
         });
     match first {
-        Some((finding, _)) if matches!(finding.cure, Cure::Root(_)) => {
-            Err(finding.to_error(Exit::Blocked))
-        }
         Some((finding, exit)) => Err(finding.to_error(exit)),
         None => Ok(()),
     }
+}
+
+fn is_in_the_way(finding: &Finding) -> bool {
+    finding.severity != Severity::Note && finding.cure != Cure::Setup
 }

@@ -16,16 +16,15 @@ pub(super) fn without_pasta(facts: &Facts) -> Option<Finding> {
     if can.pasta || !can.ipv6 {
         return None;
     }
-    let (severity, limit) = if facts.slirp4netns_forwards_echo() == Some(true) {
-        (Severity::Note, "slirp4netns does the work")
+    let limit = if facts.slirp4netns_forwards_echo() == Some(true) {
+        "slirp4netns has to do the work"
     } else {
-        let limit = "TCP and UDP over IPv6 can work, ping6 cannot";
-        (Severity::Weak, limit)
+        "TCP and UDP over IPv6 can work, ping6 cannot"
     };
     Some(
         Finding::new(
             Code::RootlesskitWithoutPasta,
-            severity,
+            Severity::Weak,
             format!("RootlessKit {version} has no pasta driver: {limit}"),
             Cure::Words(format!(
                 "{NEWER_ROOTLESSKIT}; `rootless6 setup --net slirp4netns` gives TCP and UDP without it"

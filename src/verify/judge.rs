@@ -50,15 +50,24 @@ pub fn judge(
         .iter()
         .find(|(vantage, _)| **vantage == Vantage::Host)
         .and_then(|(_, report)| report.as_ref().ok());
+    let elsewhere = findings.iter().find(|finding| finding.is_elsewhere());
     let down = DOWN.iter().any(|code| has(findings, *code));
+    let silent = |vantage: &Vantage| match (vantage, elsewhere) {
+        (Vantage::Netns, Some(_)) => Outcome::Skip,
+        (_, None) if down => Outcome::Fail,
+        _ => Outcome::Unknown,
+    };
     let judged: Vec<Judged> = reports
         .iter()
-        .map(|(vantage, report)| Judged::new(vantage, report, host, down))
+        .map(|(vantage, report)| Judged::new(vantage, report, host, silent(vantage)))
         .collect();
     let first_to_fail = judged
         .iter()
         .find(|judged| judged.fails())
-        .map(|judged| judged.cause(findings));
+        .map(|judged| match elsewhere {
+            Some(finding) if *judged.vantage != Vantage::Host => finding.code,
+            _ => judged.cause(findings),
+        });
     let checks: Vec<Check> = judged
         .into_iter()
         .filter(|judged| asked.contains(judged.vantage))
@@ -72,11 +81,19 @@ pub fn judge(
     } else {
         Outcome::Pass
     };
-    let cause = first_to_fail.filter(|_| verdict == Outcome::Fail);
+    let cause = match verdict {
+        Outcome::Fail => first_to_fail,
+        Outcome::Unknown => elsewhere.map(|finding| finding.code),
+        _ => None,
+    };
+    let beside = findings
+        .iter()
+        .find(|finding| finding.code == Code::ContextElsewhere && !finding.is_elsewhere());
     Verification {
         verdict,
         cause,
         explanation: cause.map(|cause| explain(cause, findings)),
+        note: beside.map(|finding| finding.title.clone()),
         checks,
     }
 }
@@ -98,13 +115,13 @@ impl<'a> Judged<'a> {
         vantage: &'a Vantage,
         report: &'a Report,
         host: Option<&Observation>,
-        down: bool,
+        silent: Outcome,
     ) -> Self {
         let (icmp6, tcp6) = match report {
             Ok(seen) => (icmp6(vantage, seen), tcp6(vantage, seen, host)),
             Err(why) => (
-                not_observed(vantage, ICMP6, why, down),
-                not_observed(vantage, TCP6, why, down),
+                not_observed(vantage, ICMP6, why, silent),
+                not_observed(vantage, TCP6, why, silent),
             ),
         };
         Self {
@@ -132,7 +149,9 @@ impl<'a> Judged<'a> {
         }
         let known = match self.vantage {
             Vantage::Host if only_icmp => Some(Code::IcmpFiltered),
-            Vantage::Host if self.has_no_route() => Some(Code::HostNoIpv6Route),
+            Vantage::Host if self.has_no_route() => {
+                first(&[Code::HostIpv6Disabled]).or(Some(Code::HostNoIpv6Route))
+            }
             Vantage::Host => Some(Code::HostIpv6Unreachable),
             _ if only_icmp => first(DOWN)
                 .or_else(|| first(NETNS_ICMP))
@@ -174,13 +193,9 @@ fn check(vantage: &Vantage, proto: &'static str) -> Check {
     }
 }
 
-fn not_observed(vantage: &Vantage, proto: &'static str, why: &str, down: bool) -> Check {
+fn not_observed(vantage: &Vantage, proto: &'static str, why: &str, outcome: Outcome) -> Check {
     Check {
-        outcome: if down {
-            Outcome::Fail
-        } else {
-            Outcome::Unknown
-        },
+        outcome,
         why: Some(plain(why)),
         ..check(vantage, proto)
     }
@@ -337,7 +352,7 @@ fn explain(cause: Code, findings: &[Finding]) -> String {
                 Err(in_the_way) => format!("{}; {}", finding.title, in_the_way.message),
             },
             Cure::Root(lines) => format!("{}; as root: `{}`", finding.title, lines.join(" && ")),
-            Cure::Words(words) => format!("{}; {words}", finding.title),
+            Cure::Words(words) => format!("{}; {}", finding.title, words.replace('\n', "; ")),
         };
     }
     match cause {

@@ -16,6 +16,7 @@ mod containers;
 mod harness;
 mod interrupted;
 mod merge;
+mod platforms;
 mod readme;
 mod rollback;
 mod settings;

@@ -30,6 +30,9 @@ pub fn verification(verification: &Verification) -> String {
     if let (Some(cause), Some(explanation)) = (verification.cause, &verification.explanation) {
         let _ = writeln!(text, "  {STRONG}{cause}{STRONG:#}: {explanation}");
     }
+    if let Some(note) = &verification.note {
+        let _ = writeln!(text, "  {STRONG}note{STRONG:#}: {note}");
+    }
     let _ = writeln!(text);
     for check in &verification.checks {
         let _ = writeln!(text, "  {}", check_line(check));
