@@ -302,7 +302,7 @@ pub struct RootlessKit {
     pub ipv6: bool,
     /// `--mtu`
     pub mtu: Option<u32>,
-    /// Whether `--detach-netns` was given: dockerd then runs in the host's netns.
+    /// Whether its netns is detached (`--detach-netns`): dockerd then runs in the host's.
     pub detached: bool,
     /// Where `child_pid` and `api.sock` are.
     pub state_dir: PathBuf,

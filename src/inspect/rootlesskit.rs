@@ -12,6 +12,9 @@ use crate::vantage::Join;
 /// The command line is the best witness: before 3.0.2 its API says nothing about IPv6, and with
 /// the implicit port driver nothing about ports.
 ///
+/// That it detaches its netns is seen from the state directory as well, which is swept at each
+/// start: what is an option today may be the default one day.
+///
 /// `main_pid` is the process that systemd supervises, 0 when there is none.
 pub fn running(main_pid: u32, host: &Host) -> Seen<RootlessKit> {
     if main_pid == 0 {
@@ -37,7 +40,7 @@ pub fn running(main_pid: u32, host: &Host) -> Seen<RootlessKit> {
             .to_owned(),
         ipv6: switch(options, "--ipv6"),
         mtu: option(options, "--mtu").and_then(|mtu| mtu.parse().ok()),
-        detached: switch(options, "--detach-netns"),
+        detached: switch(options, "--detach-netns") || state_dir.join("netns").exists(),
         state_dir,
         child_pid,
     })
