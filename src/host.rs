@@ -18,6 +18,7 @@ pub mod image;
 pub mod netlink;
 pub mod netns;
 pub mod process;
+pub mod rootlesskit;
 pub mod systemd;
 
 /// Where the parts of one user's rootless Docker are found.
