@@ -8,7 +8,9 @@ pub use obstacle::{Wanted, obstacle};
 
 use crate::error::{Error, Exit};
 use crate::facts::Facts;
+use crate::request::{Intent, Request};
 
+mod daemon_json;
 mod engine;
 mod host;
 mod obstacle;
@@ -156,13 +158,14 @@ const RULES: &[Rule] = &[
     host::ping_group_range,
     rootlesskit::without_pasta,
     rootlesskit::pasta_missing,
+    unit::path_lacks_pasta,
     rootlesskit::driver_without_ipv6,
     rootlesskit::ipv6_flag_missing,
     rootlesskit::driver_without_icmp6,
     rootlesskit::without_ipv6_config,
     rootlesskit::mtu_trap,
-    unit::environment_file_wins,
-    engine::daemon_json_invalid,
+    unit::environment_file_unknown,
+    daemon_json::invalid,
     engine::iptables_off,
     engine::bridge_without_ipv6,
     engine::ip6tables_off,
@@ -170,9 +173,16 @@ const RULES: &[Rule] = &[
     engine::networks_without_ipv6,
 ];
 
-/// All findings, what explains the others first.
+/// All findings, what explains the others first, for one who wants what setup does by default.
 pub fn diagnose(facts: &Facts) -> Vec<Finding> {
-    RULES.iter().filter_map(|rule| rule(facts)).collect()
+    diagnose_for(facts, &Request::default().resolve())
+}
+
+/// All findings, for one who wants this.
+pub fn diagnose_for(facts: &Facts, intent: &Intent) -> Vec<Finding> {
+    let mut findings = unit::shadowed(facts, intent);
+    findings.extend(RULES.iter().filter_map(|rule| rule(facts)));
+    findings
 }
 
 #[cfg(test)]

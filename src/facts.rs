@@ -7,10 +7,14 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+mod environment;
 mod network;
+mod options;
 mod version;
 
+pub use environment::EnvironmentFile;
 pub use network::{Address, Network, Route, RouteKind, RouteTo};
+pub use options::{Given, Options};
 pub use version::Version;
 
 /// The outcome of one look.
@@ -72,6 +76,8 @@ pub struct Facts {
     pub unit_name: String,
     /// The user's unit that runs dockerd.
     pub unit: Seen<Unit>,
+    /// The unit that the running dockerd belongs to, looked for only where `unit` is missing.
+    pub dockerd_unit: Seen<String>,
     /// What the Engine says of itself.
     pub engine: Seen<Engine>,
     /// The RootlessKit that runs now.
@@ -111,6 +117,25 @@ impl Facts {
     pub fn short(&self, path: &Path) -> String {
         short(path, &self.home)
     }
+
+    /// Whether a file that setup may have to write cannot be written.
+    pub fn is_locked(&self) -> bool {
+        self.our_drop_in.locked.is_some() || self.daemon_json.locked.is_some()
+    }
+
+    /// The unit's name as one types it.
+    pub fn typed_unit(&self) -> String {
+        typed(&self.unit_name)
+    }
+}
+
+/// A word as a shell takes it: a unit's name may have backslashes in it.
+pub fn typed(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@%+".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', "'\\''"))
 }
 
 /// A path with the home directory shortened to `~`, for people.
@@ -129,6 +154,10 @@ pub struct Unit {
     pub name: String,
     /// `loaded`, `not-found`, `masked`, `bad-setting` …
     pub load_state: String,
+    /// Why systemd could not load it, in its words; empty when it could.
+    pub load_error: String,
+    /// Whether it starts with the user's systemd: `enabled`, `disabled`, `static` …
+    pub unit_file_state: String,
     /// `active`, `inactive`, `failed`, `activating` …
     pub active_state: String,
     /// `running`, `dead`, `auto-restart` …
@@ -147,10 +176,8 @@ pub struct Unit {
     pub environment: Vec<(String, String)>,
     /// The user manager's own environment, which is weaker than `Environment=`.
     pub manager_environment: Vec<(String, String)>,
-    /// `EnvironmentFile=`, which beats `Environment=`.
-    pub environment_files: Vec<PathBuf>,
-    /// The variables that those files set.
-    pub environment_file_variables: Vec<String>,
+    /// `EnvironmentFile=`, which beats `Environment=`; a later file beats an earlier one.
+    pub environment_files: Vec<EnvironmentFile>,
     /// The command line of `ExecStart=`.
     pub exec_start: Vec<String>,
     /// The process that systemd supervises; 0 when none runs.
@@ -159,6 +186,8 @@ pub struct Unit {
     pub invocation_id: String,
     /// Automatic restarts since the last start by hand.
     pub restarts: u32,
+    /// What it said last, where it does not run though it should.
+    pub last_words: Vec<String>,
 }
 
 impl Unit {
@@ -170,6 +199,12 @@ impl Unit {
     /// Whether the service runs and is not merely between two crashes.
     pub fn is_active(&self) -> bool {
         self.active_state == "active" && self.sub_state != "auto-restart"
+    }
+
+    /// Whether it starts at boot, or with whatever else wants it.
+    pub fn is_enabled(&self) -> bool {
+        let only_now = ["disabled", "linked", "linked-runtime", "enabled-runtime"];
+        !only_now.contains(&self.unit_file_state.as_str())
     }
 
     /// A variable of the unit's environment.
@@ -342,6 +377,8 @@ impl HostFacts {
 pub struct Tools {
     /// passt's pasta.
     pub pasta: Seen<Tool>,
+    /// pasta in another place, looked for only where the unit does not find it.
+    pub pasta_elsewhere: Seen<Tool>,
     /// slirp4netns.
     pub slirp4netns: Seen<Tool>,
     /// docker-rootlesskit, else rootlesskit.
@@ -368,6 +405,10 @@ pub struct DaemonJson {
     pub path: PathBuf,
     /// What it says.
     pub text: Seen<String>,
+    /// Whether `--config-file` names it: dockerd does not start without it then.
+    pub named: bool,
+    /// Why it cannot be written, if it cannot.
+    pub locked: Option<String>,
 }
 
 /// The drop-in that this program writes.
@@ -378,4 +419,6 @@ pub struct OurDropIn {
     pub path: PathBuf,
     /// What it says now.
     pub text: Seen<String>,
+    /// Why it cannot be written, if it cannot.
+    pub locked: Option<String>,
 }

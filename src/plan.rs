@@ -9,17 +9,20 @@ use std::path::{Path, PathBuf};
 
 use crate::capability;
 use crate::error::{Error, Exit, Result};
-use crate::facts::{Facts, Seen, Unit};
+use crate::facts::{Facts, Seen, Unit, UnitFile, typed};
 use crate::request::{Intent, Uplink};
 
 pub mod daemon_json;
 pub mod dropin;
+pub mod shadow;
+pub mod snippet;
 pub mod subnet;
 
 mod engine;
 mod environment;
 
 pub use environment::VARIABLES;
+pub use shadow::Shadow;
 
 /// What a plan needs from outside besides facts: the plan itself is pure.
 #[derive(Debug, Clone)]
@@ -37,6 +40,8 @@ pub struct Plan {
     pub files: Vec<FileChange>,
     /// The environment that the unit must have before it is restarted.
     pub environment: Vec<(String, String)>,
+    /// The command line of `ExecStart=` that daemon.json was planned for.
+    pub exec_start: Vec<String>,
     /// Why dockerd must be restarted, or nothing.
     pub restart: Option<Restart>,
     /// RootlessKit's options for a rehearsal; none where its script would choose the driver.
@@ -49,6 +54,13 @@ impl Plan {
     /// Whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
         self.files.is_empty() && self.restart.is_none()
+    }
+
+    /// The unit's PATH, where the plan sets it.
+    pub fn path(&self) -> Option<&str> {
+        let mut variables = self.environment.iter();
+        let (_, path) = variables.find(|(name, _)| name == environment::PATH)?;
+        Some(path)
     }
 }
 
@@ -90,16 +102,67 @@ pub fn plan(facts: &Facts, intent: &Intent, given: &Given) -> Result<Plan> {
     let base = environment::base(facts, unit)?;
     let environment = environment::planned(facts, &base, intent)?;
     let mut files = Vec::new();
-    files.extend(drop_in(facts, &environment, intent, given)?);
+    if !in_force_without_us(facts, unit, &environment, intent) {
+        files.extend(drop_in(facts, &environment, intent, given)?);
+    }
     let (daemon_json, mut notes) = engine::daemon_json(facts, intent, given)?;
     files.extend(daemon_json);
     notes.extend(environment::overruled(&base, &environment));
+    notes.extend(not_enabled(unit));
     Ok(Plan {
+        exec_start: unit.exec_start.clone(),
         restart: restart(facts, unit, &environment, &files, intent),
         rehearsal: environment::rehearsal(facts, &base, &environment),
         files,
         environment,
         notes,
+    })
+}
+
+/// What would undo the variables once they were written: see [`shadow`].
+pub fn shadows(facts: &Facts, intent: &Intent) -> Vec<Shadow> {
+    let planned = |unit| {
+        let base = environment::base(facts, unit)?;
+        let environment = environment::planned(facts, &base, intent)?;
+        let uplink = wants_uplink(facts, intent);
+        Ok::<_, Error>(shadow::shadows(facts, unit, &environment, uplink))
+    };
+    let unit = facts.unit.is().filter(|unit| unit.is_loaded());
+    unit.and_then(|unit| planned(unit).ok()).unwrap_or_default()
+}
+
+/// Somebody has put all of it into the unit already, by a file of their own or by what their
+/// distribution builds its files from.
+fn in_force_without_us(
+    facts: &Facts,
+    unit: &Unit,
+    environment: &[(String, String)],
+    intent: &Intent,
+) -> bool {
+    let set = |(name, value): &(String, String)| unit.variable(name) == Some(value);
+    let uplink = |file: &UnitFile| uplink_command(&file.text).is_some();
+    facts.our_drop_in.text == Seen::Absent
+        && !unit.needs_reload
+        && environment.iter().all(set)
+        && (!wants_uplink(facts, intent) || unit.files.iter().any(uplink))
+}
+
+/// The command with which a unit file gives tap0 its IPv6, if it has one.
+fn uplink_command(text: &str) -> Option<String> {
+    let commands = dropin::parse(text).assignments.into_iter().rev();
+    commands
+        .filter(|line| line.section == "Service" && line.key == "ExecStartPost")
+        .map(|line| line.value)
+        .find(|command| command.contains("rootless6") && command.ends_with(" uplink"))
+}
+
+fn not_enabled(unit: &Unit) -> Option<String> {
+    (!unit.is_enabled()).then(|| {
+        format!(
+            "{} does not start at boot; `systemctl --user enable {}` changes that",
+            unit.name,
+            typed(&unit.name)
+        )
     })
 }
 

@@ -20,11 +20,17 @@ const DEADLINE: Duration = Duration::from_secs(15);
 /// RootlessKit says why in its last lines; the earlier ones are warnings that it always prints.
 const LAST_LINES: usize = 4;
 
-/// Starts RootlessKit with these options and a state directory of its own.
+/// Starts RootlessKit with these options and a state directory of its own; `path` is the PATH that
+/// the unit is to have, where that is not the one it has.
 ///
 /// # Errors
 /// Why RootlessKit would not start with these settings: nothing has been changed then.
-pub async fn rehearse(host: &Host, facts: &Facts, options: &[String]) -> Result<()> {
+pub async fn rehearse(
+    host: &Host,
+    facts: &Facts,
+    options: &[String],
+    path: Option<&str>,
+) -> Result<()> {
     let Some(rootlesskit) = facts.tools.rootlesskit.is() else {
         return Ok(());
     };
@@ -37,9 +43,9 @@ pub async fn rehearse(host: &Host, facts: &Facts, options: &[String]) -> Result<
         .chain([format!("--state-dir={}", state_dir.display())])
         .chain(child()?)
         .collect();
-    let path = facts.unit.is().and_then(|unit| unit.variable("PATH"));
+    let now = || facts.unit.is().and_then(|unit| unit.effective("PATH"));
     let swept = StateDir(state_dir);
-    let ended = process::run(&rootlesskit.path, &arguments, path, DEADLINE).await;
+    let ended = process::run(&rootlesskit.path, &arguments, path.or_else(now), DEADLINE).await;
     drop(swept);
     let causes = match ended {
         Ok(ended) if ended.success => return Ok(()),

@@ -14,15 +14,16 @@ use crate::apply::Site;
 use crate::apply::journal::{self, Journal, State};
 use crate::capability;
 use crate::cli::{Accept, DEFAULT_UNIT, Global, Rehearse, Setup};
-use crate::diagnose::{Wanted, diagnose, obstacle};
+use crate::diagnose::{Wanted, diagnose_for, obstacle};
 use crate::error::{Doing, Error, Exit, Result};
 use crate::facts::Container;
 use crate::host::image::Leftovers;
 use crate::host::{Host, engine, process};
+use crate::plan::snippet::{self, Snippet};
 use crate::plan::{self, Given, Plan, Restart};
 use crate::rehearse::rehearse;
 use crate::report::{Report, human};
-use crate::request::{Net, Request};
+use crate::request::{Net, Request, SubnetChoice};
 use crate::ui::{Progress, Step, Steps, Ui};
 use crate::verify::{self, Vantage, Verification, targets};
 use crate::wizard::{self, Terminal};
@@ -41,6 +42,7 @@ struct Record {
     planned: Vec<Step>,
     verification: Option<Verification>,
     equivalent: Option<String>,
+    snippets: Vec<Snippet>,
     text: String,
 }
 
@@ -83,6 +85,7 @@ fn report(record: Record, taken: Vec<Step>, ended: Result<()>) -> Report {
         "needs_root": needs_root,
         "verify": record.verification,
         "equivalent": record.equivalent,
+        "snippets": record.snippets,
     });
     let report = Report::new("setup", exit, record.text, body);
     match ended {
@@ -156,13 +159,18 @@ async fn prepare(
         arguments.config.as_deref(),
     )?;
     let targets = targets::resolve(&request.targets).await?;
-    let journal = open(arguments, &scene, &request)?;
+    in_the_way(arguments, &scene, &request)?;
+    let mut journal = open(arguments, &scene.host);
+    if !scene.facts.is_locked() {
+        // Without it there is no setup, but still something to show for others to write.
+        journal = Ok(journal?);
+    }
     if asks {
         ui.say(&human::scene(&scene.facts));
         wizard::fill(&mut Terminal, &mut request, offers_new_networks(&scene))?;
     }
     let mut plan = plan::plan(&scene.facts, &request.resolve(), &given()?)?;
-    if let Some(journal) = &journal
+    if let Ok(Some(journal)) = &journal
         && !journal.never_live(&scene.host.unit)?.is_empty()
     {
         plan.restart = plan.restart.or(Some(Restart::NotLive));
@@ -172,6 +180,12 @@ async fn prepare(
         nothing_to_do(arguments, &scene, &targets, record).await;
         return Ok(None);
     }
+    if let Some(error) = snippet::locked(&scene.facts, &plan) {
+        record.snippets = snippet::snippets(&scene.facts, &plan);
+        record.text = human::snippets(&record.snippets);
+        return Err(error);
+    }
+    let journal = journal?;
     for change in &plan.files {
         journal::unchanged(change)?;
     }
@@ -210,18 +224,17 @@ fn nobody_to_ask() -> Error {
     .hint("`rootless6 setup --dry-run` shows what would be done")
 }
 
-/// Makes sure that a plan can lead anywhere, and opens the journal for all but a dry run.
-fn open(arguments: &Setup, scene: &Scene, request: &Request) -> Result<Option<Journal>> {
+/// Makes sure that a plan can lead anywhere.
+fn in_the_way(arguments: &Setup, scene: &Scene, request: &Request) -> Result<()> {
+    let intent = request.resolve();
     let wanted = Wanted {
-        pasta: request.resolve().net == Net::Pasta,
+        pasta: intent.net == Net::Pasta,
         proof: !arguments.no_verify,
+        bridge: intent.subnet != SubnetChoice::None,
     };
-    obstacle(&diagnose(&scene.facts), wanted)?;
+    obstacle(&diagnose_for(&scene.facts, &intent), wanted)?;
     scene.systemd.as_ref().map_err(Clone::clone)?;
-    if arguments.dry_run {
-        return Ok(None);
-    }
-    open_journal(&scene.host).map(Some)
+    Ok(())
 }
 
 impl Prepared {
@@ -234,15 +247,25 @@ impl Prepared {
         let wanted = self.restarts && arguments.rehearse == Rehearse::Auto;
         if let Some(options) = self.plan.rehearsal.as_ref().filter(|_| wanted) {
             steps.begin("rehearse RootlessKit with the new settings");
-            rehearse(&self.scene.host, &self.scene.facts, options).await?;
+            rehearse(
+                &self.scene.host,
+                &self.scene.facts,
+                options,
+                self.plan.path(),
+            )
+            .await?;
             steps.done();
         }
         Ok(())
     }
 }
 
-/// What an earlier run left half done is taken back before anything is built on top of it.
-fn open_journal(host: &Host) -> Result<Journal> {
+/// Opens the journal for all but a dry run. What an earlier run left half done is taken back before
+/// anything is built on top of it.
+fn open(arguments: &Setup, host: &Host) -> Result<Option<Journal>> {
+    if arguments.dry_run {
+        return Ok(None);
+    }
     let journal = Journal::open(&host.state)?;
     match journal.standing()? {
         Some(entry) if entry.state == State::Begun => Err(Error::new(
@@ -250,7 +273,7 @@ fn open_journal(host: &Host) -> Result<Journal> {
             "an earlier setup was cut short and left its work half done",
         )
         .hint("`rootless6 undo --yes` puts back what was there; then run `rootless6 setup` again")),
-        _ => Ok(journal),
+        _ => Ok(Some(journal)),
     }
 }
 

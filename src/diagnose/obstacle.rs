@@ -1,4 +1,4 @@
-use super::{Code, Finding};
+use super::{Code, Cure, Finding, Severity};
 use crate::error::{Exit, Result};
 
 /// Findings that no plan gets around, and who can: see [`Exit`].
@@ -11,9 +11,12 @@ const OBSTACLES: &[(Code, Exit)] = &[
     (Code::RootlesskitWithoutPasta, Exit::NotApplied),
     (Code::PastaMissing, Exit::Blocked),
     (Code::HostPingGroupRange, Exit::Blocked),
+    (Code::DropinShadowed, Exit::NotApplied),
     (Code::EnvironmentFileWins, Exit::NotApplied),
     (Code::DaemonJsonInvalid, Exit::NotApplied),
     (Code::IptablesOff, Exit::NotApplied),
+    (Code::BridgeWithoutIpv6, Exit::NotApplied),
+    (Code::Ip6tablesOff, Exit::NotApplied),
 ];
 
 /// Obstacles only to those who want pasta.
@@ -22,6 +25,9 @@ const PASTAS_OWN: &[Code] = &[Code::RootlesskitWithoutPasta, Code::PastaMissing]
 /// Obstacles only to a proof: the host may get its IPv6 later.
 const PROOFS_OWN: &[Code] = &[Code::HostNoIpv6Route, Code::HostPingGroupRange];
 
+/// Obstacles only to IPv6 on docker0.
+const BRIDGES_OWN: &[Code] = &[Code::BridgeWithoutIpv6, Code::Ip6tablesOff];
+
 /// What is wanted, as far as it decides what is in the way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Wanted {
@@ -29,6 +35,8 @@ pub struct Wanted {
     pub pasta: bool,
     /// Whether IPv6 is to be proved afterwards.
     pub proof: bool,
+    /// Whether docker0 is to have IPv6.
+    pub bridge: bool,
 }
 
 impl Default for Wanted {
@@ -36,6 +44,7 @@ impl Default for Wanted {
         Self {
             pasta: true,
             proof: true,
+            bridge: true,
         }
     }
 }
@@ -46,13 +55,21 @@ impl Default for Wanted {
 /// The first obstacle, with its evidence and what to do about it.
 pub fn obstacle(findings: &[Finding], wanted: Wanted) -> Result<()> {
     let matters = |code: &Code| {
-        (wanted.pasta || !PASTAS_OWN.contains(code)) && (wanted.proof || !PROOFS_OWN.contains(code))
+        (wanted.pasta || !PASTAS_OWN.contains(code))
+            && (wanted.proof || !PROOFS_OWN.contains(code))
+            && (wanted.bridge || !BRIDGES_OWN.contains(code))
     };
+    // What setup cures, or what only deserves a note, is in nobody's way.
+    let blocks =
+        |finding: &&Finding| finding.cure != Cure::Setup && finding.severity != Severity::Note;
     let first = OBSTACLES
         .iter()
         .filter(|(code, _)| matters(code))
         .find_map(|(code, exit)| {
-            let finding = findings.iter().find(|finding| finding.code == *code)?;
+            let finding = findings
+                .iter()
+                .filter(blocks)
+                .find(|finding| finding.code == *code)?;
             Some((finding, *exit))
         });
     match first {
