@@ -21,5 +21,6 @@ mod rollback;
 mod settings;
 mod setup;
 mod undo;
+mod units;
 mod verify;
 mod wizard;
