@@ -6,15 +6,15 @@
 
 use std::cell::Cell;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
 use crate::diagnose::Code;
 use crate::error::{Error, Exit, Result};
-use crate::facts::{Seen, Unit};
+use crate::facts::{Seen, Unit, typed};
 use crate::host::systemd::Systemd;
-use crate::host::{Host, engine};
+use crate::host::{Host, engine, log};
 use crate::inspect;
 use crate::plan::{Plan, dropin};
 use crate::ui::Progress;
@@ -76,14 +76,22 @@ impl Site<'_> {
     /// Asks systemd for the environment that the unit would start with now.
     async fn read_back(&self, plan: &Plan) -> Result<()> {
         let unit = self.unit().await?;
+        if unit.exec_start != plan.exec_start {
+            return Err(Error::new(
+                Exit::NotApplied,
+                "ExecStart= had changed since systemd last read it, so the plan was made for another dockerd",
+            )
+            .caused_by(format!("it is {:?} now", unit.exec_start.join(" ")))
+            .hint("run `rootless6 setup` again: systemd has read it by now"));
+        }
         let lost = plan
             .environment
             .iter()
-            .find(|(name, value)| unit.variable(name) != Some(value));
+            .find(|(name, value)| unit.effective(name) != Some(value));
         let Some((name, value)) = lost else {
             return Ok(());
         };
-        let effective = unit.variable(name).unwrap_or("not set");
+        let effective = unit.effective(name).unwrap_or("not set");
         let error = Error::new(
             Exit::NotApplied,
             format!(
@@ -115,19 +123,22 @@ impl Site<'_> {
     /// Restarts dockerd and waits until the Engine answers.
     ///
     /// # Errors
-    /// When the job fails, or the Engine does not answer in time; the hints lead to the log.
+    /// When the job fails, or the Engine does not answer in time, with what the log says of it; the
+    /// hints lead there.
     pub async fn restart(&self) -> Result<()> {
+        let unit = &self.host.unit;
+        let begun = SystemTime::now();
         let deadline = Instant::now() + self.patience;
         let restarted = async {
-            self.systemd.restart(&self.host.unit, deadline).await?;
+            self.systemd.restart(unit, deadline).await?;
             self.answers(deadline).await
         };
-        restarted.await.map_err(|error| {
-            error.hint(format!(
-                "see `journalctl --user -u {} -n 50`",
-                self.host.unit
-            ))
-        })
+        let Err(error) = restarted.await else {
+            return Ok(());
+        };
+        let said = log::last_words(log::Of::Since(unit, begun)).await;
+        let hint = format!("see `journalctl --user -u {} -n 50`", typed(unit));
+        Err(said.iter().fold(error, Error::caused_by).hint(hint))
     }
 
     /// A socket that nobody answers on may be that of a unit that crashes again and again: watch
@@ -220,7 +231,7 @@ impl Site<'_> {
     }
 
     fn stuck(&self, error: Error) -> Error {
-        let unit = &self.host.unit;
+        let unit = typed(&self.host.unit);
         let hints = error.hints;
         let mut stuck = Error::cannot(Exit::RollbackFailed, "put the old state back")
             .caused_by(error.message)
@@ -236,6 +247,9 @@ impl Site<'_> {
 
 /// The last file that sets a variable, or takes all of them back, if it is not our own.
 fn shadow(unit: &Unit, name: &str) -> Option<String> {
+    if let Some((file, _)) = unit.from_files(name) {
+        return Some(file.path.display().to_string());
+    }
     let sets = |text: &str| {
         dropin::parse(text).assignments.iter().any(|assignment| {
             assignment.key == "Environment"

@@ -8,7 +8,9 @@ pub use obstacle::{Wanted, obstacle};
 
 use crate::error::{Error, Exit};
 use crate::facts::Facts;
+use crate::request::{Intent, Request};
 
+mod daemon_json;
 mod engine;
 mod host;
 mod obstacle;
@@ -170,14 +172,15 @@ const RULES: &[Rule] = &[
     host::ping_group_range,
     rootlesskit::without_pasta,
     rootlesskit::pasta_missing,
+    unit::path_lacks_pasta,
     rootlesskit::driver_without_ipv6,
     rootlesskit::ipv6_flag_missing,
     rootlesskit::driver_without_icmp6,
     rootlesskit::without_ipv6_config,
     rootlesskit::mtu_trap,
     platform::containerd_rootless,
-    unit::environment_file_wins,
-    engine::daemon_json_invalid,
+    unit::environment_file_unknown,
+    daemon_json::invalid,
     engine::iptables_off,
     engine::bridge_without_ipv6,
     engine::ip6tables_off,
@@ -192,9 +195,15 @@ const OF_OUR_ENGINE: &[Code] = &[
     Code::NetworkWithoutIpv6,
 ];
 
-/// All findings, what explains the others first. Of two with the same code the first one says more.
+/// All findings, what explains the others first, for one who wants what setup does by default.
 pub fn diagnose(facts: &Facts) -> Vec<Finding> {
-    let mut findings: Vec<Finding> = Vec::new();
+    let intent = Request::default().resolve(facts.rootlesskit_version());
+    diagnose_for(facts, &intent)
+}
+
+/// All findings, for one who wants this. Of two with the same code the first one says more.
+pub fn diagnose_for(facts: &Facts, intent: &Intent) -> Vec<Finding> {
+    let mut findings = unit::shadowed(facts, intent);
     for finding in RULES.iter().filter_map(|rule| rule(facts)) {
         let told = findings.iter().any(|found| found.code == finding.code);
         let ours = !findings.iter().any(Finding::is_elsewhere);

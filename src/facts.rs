@@ -9,11 +9,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::capability;
 
+mod environment;
 mod network;
+mod options;
 mod platform;
 mod version;
 
+pub use environment::EnvironmentFile;
 pub use network::{Address, Network, Route, RouteKind, RouteTo};
+pub use options::{Given, Options};
 pub use platform::{ChosenBy, Elsewhere, Ipv6Off, Platform};
 pub use version::Version;
 
@@ -87,6 +91,8 @@ pub struct Facts {
     pub unit_name: String,
     /// The user's unit that runs dockerd.
     pub unit: Seen<Unit>,
+    /// The unit that the running dockerd belongs to, looked for only where `unit` is missing.
+    pub dockerd_unit: Seen<String>,
     /// The Engine's socket: the unit's own; where there is no unit, the one that `docker` uses.
     pub socket: PathBuf,
     /// What the Engine there says of itself.
@@ -136,6 +142,25 @@ impl Facts {
     pub fn short(&self, path: &Path) -> String {
         short(path, &self.home)
     }
+
+    /// Whether a file that setup may have to write cannot be written.
+    pub fn is_locked(&self) -> bool {
+        self.our_drop_in.locked.is_some() || self.daemon_json.locked.is_some()
+    }
+
+    /// The unit's name as one types it.
+    pub fn typed_unit(&self) -> String {
+        typed(&self.unit_name)
+    }
+}
+
+/// A word as a shell takes it: a unit's name may have backslashes in it.
+pub fn typed(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@%+".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', "'\\''"))
 }
 
 /// A path with the home directory shortened to `~`, for people.
@@ -154,6 +179,10 @@ pub struct Unit {
     pub name: String,
     /// `loaded`, `not-found`, `masked`, `bad-setting` …
     pub load_state: String,
+    /// Why systemd could not load it, in its words; empty when it could.
+    pub load_error: String,
+    /// Whether it starts with the user's systemd: `enabled`, `disabled`, `static` …
+    pub unit_file_state: String,
     /// `active`, `inactive`, `failed`, `activating` …
     pub active_state: String,
     /// `running`, `dead`, `auto-restart` …
@@ -172,10 +201,8 @@ pub struct Unit {
     pub environment: Vec<(String, String)>,
     /// The user manager's own environment, which is weaker than `Environment=`.
     pub manager_environment: Vec<(String, String)>,
-    /// `EnvironmentFile=`, which beats `Environment=`.
-    pub environment_files: Vec<PathBuf>,
-    /// The variables that those files set.
-    pub environment_file_variables: Vec<String>,
+    /// `EnvironmentFile=`, which beats `Environment=`; a later file beats an earlier one.
+    pub environment_files: Vec<EnvironmentFile>,
     /// The command line of `ExecStart=`.
     pub exec_start: Vec<String>,
     /// The process that systemd supervises; 0 when none runs.
@@ -184,6 +211,8 @@ pub struct Unit {
     pub invocation_id: String,
     /// Automatic restarts since the last start by hand.
     pub restarts: u32,
+    /// What it said last, where it does not run though it should.
+    pub last_words: Vec<String>,
 }
 
 impl Unit {
@@ -195,6 +224,12 @@ impl Unit {
     /// Whether the service runs and is not merely between two crashes.
     pub fn is_active(&self) -> bool {
         self.active_state == "active" && self.sub_state != "auto-restart"
+    }
+
+    /// Whether it starts at boot, or with whatever else wants it.
+    pub fn is_enabled(&self) -> bool {
+        let only_now = ["disabled", "linked", "linked-runtime", "enabled-runtime"];
+        !only_now.contains(&self.unit_file_state.as_str())
     }
 
     /// A variable of the unit's environment.
@@ -380,6 +415,8 @@ impl HostFacts {
 pub struct Tools {
     /// passt's pasta.
     pub pasta: Seen<Tool>,
+    /// pasta in another place, looked for only where the unit does not find it.
+    pub pasta_elsewhere: Seen<Tool>,
     /// slirp4netns.
     pub slirp4netns: Seen<Tool>,
     /// The libslirp in it.
@@ -408,6 +445,10 @@ pub struct DaemonJson {
     pub path: PathBuf,
     /// What it says.
     pub text: Seen<String>,
+    /// Whether `--config-file` names it: dockerd does not start without it then.
+    pub named: bool,
+    /// Why it cannot be written, if it cannot.
+    pub locked: Option<String>,
 }
 
 /// The drop-in that this program writes.
@@ -418,4 +459,6 @@ pub struct OurDropIn {
     pub path: PathBuf,
     /// What it says now.
     pub text: Seen<String>,
+    /// Why it cannot be written, if it cannot.
+    pub locked: Option<String>,
 }

@@ -15,6 +15,7 @@ use crate::facts::short;
 
 pub mod engine;
 pub mod image;
+pub mod log;
 pub mod netlink;
 pub mod netns;
 pub mod process;
@@ -142,11 +143,18 @@ fn bus_address(runtime: &Path) -> String {
 
 fn check_unit_name(unit: &str) -> Result<()> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || ":-_.\\@".contains(c);
-    if unit.ends_with(".service") && unit.chars().all(allowed) {
-        return Ok(());
+    let stem = unit.strip_suffix(".service").unwrap_or_default();
+    let bare = stem.is_empty() || stem.starts_with('@') || !unit.chars().all(allowed);
+    let error = || Error::new(Exit::Usage, format!("not the name of a service: {unit:?}"));
+    if bare {
+        return Err(error().hint("give the whole name, such as `--unit docker.service`"));
     }
-    Err(
-        Error::new(Exit::Usage, format!("not the name of a service: {unit:?}"))
-            .hint("give the whole name, such as `--unit docker.service`"),
-    )
+    if stem.ends_with('@') {
+        return Err(error()
+            .caused_by("it is a template, which nothing runs as")
+            .hint(format!(
+                "name an instance of it, such as `--unit {stem}INSTANCE.service`"
+            )));
+    }
+    Ok(())
 }

@@ -9,10 +9,11 @@ use crate::error;
 use crate::facts::{DaemonJson, Facts, HostFacts, Network, OurDropIn, RootlessKit, Seen, Unit};
 use crate::host::netlink::Netlink;
 use crate::host::systemd::Systemd;
-use crate::host::{Host, engine, netns};
+use crate::host::{Host, engine, log, netns, process};
 use crate::uplink::TAP;
 use crate::vantage::{Answer, Request, Task};
 
+mod places;
 mod platform;
 mod rootlesskit;
 mod tools;
@@ -31,10 +32,13 @@ const LOOK: Duration = Duration::from_secs(5);
 /// The Engine's answer takes longest, so all else is looked at while it is awaited.
 pub async fn gather(host: &Host, systemd: Result<&Systemd, String>) -> Facts {
     let beside_the_engine = async {
-        let unit = seen_unit(systemd, &host.unit).await;
+        let mut unit = seen_unit(systemd, &host.unit).await;
+        if let Seen::Is(unit) = &mut unit {
+            unit.last_words = last_words(unit).await;
+        }
         let path = unit
             .is()
-            .and_then(|unit| unit.variable("PATH"))
+            .and_then(|unit| unit.effective("PATH"))
             .map_or_else(|| host.path.clone(), Into::into);
         let running = match &unit {
             Seen::Unknown(why) => Seen::Unknown(why.clone()),
@@ -43,7 +47,7 @@ pub async fn gather(host: &Host, systemd: Result<&Systemd, String>) -> Facts {
         let (info, tap, tools, network) = tokio::join!(
             rootlesskit::info(&running),
             tap(&running),
-            tools::gather(&path),
+            tools::gather(&path, host),
             host_network()
         );
         (unit, path, running, info, tap, tools, network)
@@ -63,6 +67,10 @@ pub async fn gather(host: &Host, systemd: Result<&Systemd, String>) -> Facts {
         rootlesskit: rootlesskit::told(running, &info, engine.is(), &tools),
         daemon_json: daemon_json(host, unit.is()),
         our_drop_in: our_drop_in(host),
+        dockerd_unit: match unit {
+            Seen::Absent => dockerd_unit(host),
+            _ => Seen::Absent,
+        },
         host: HostFacts {
             network,
             ipv6_off: platform::ipv6_off(&host.proc),
@@ -101,10 +109,28 @@ pub async fn unit(systemd: &Systemd, name: &str) -> error::Result<Seen<Unit>> {
     Ok(unit.map(|mut unit| {
         let drop_ins = unit_files::drop_ins(&search_path, name);
         unit.files = unit_files::read(unit.fragment.iter().cloned().chain(drop_ins));
-        unit.environment_file_variables = unit_files::variables(&unit.environment_files);
+        unit.environment_files = std::mem::take(&mut unit.environment_files)
+            .into_iter()
+            .map(unit_files::variables)
+            .collect();
         unit.manager_environment = environment;
         unit
     }))
+}
+
+/// What a unit that does not run though it should has said last.
+async fn last_words(unit: &Unit) -> Vec<String> {
+    if unit.is_active() || unit.result == "success" || unit.invocation_id.is_empty() {
+        return Vec::new();
+    }
+    log::last_words(log::Of::Invocation(&unit.invocation_id)).await
+}
+
+/// The unit of the dockerd that runs, where it is another one than was asked about.
+fn dockerd_unit(host: &Host) -> Seen<String> {
+    let pid = read(&host.runtime.join("docker.pid"));
+    let unit = |pid: String| process::service_of(pid.trim().parse().ok()?);
+    pid.and_then(|pid| unit(pid).map_or(Seen::Absent, Seen::Is))
 }
 
 async fn tap(rootlesskit: &Seen<RootlessKit>) -> Seen<Network> {
@@ -166,12 +192,24 @@ fn groups() -> Vec<u32> {
     groups
 }
 
+/// dockerd takes a relative path from where it starts: the home of the user (systemd.exec(5),
+/// `WorkingDirectory=`).
 fn daemon_json(host: &Host, unit: Option<&Unit>) -> DaemonJson {
-    let path = unit
-        .and_then(|unit| option(&unit.exec_start, "--config-file"))
-        .map_or_else(|| host.config.join("docker/daemon.json"), PathBuf::from);
+    let options = unit.map(Unit::options).unwrap_or_default();
+    let named = options
+        .given("config-file")
+        .and_then(|given| given.value.as_ref());
+    let config = unit
+        .and_then(|unit| unit.effective("XDG_CONFIG_HOME"))
+        .map_or_else(|| host.config.clone(), PathBuf::from);
+    let path = match named {
+        Some(path) => host.home.join(path),
+        None => config.join("docker/daemon.json"),
+    };
     DaemonJson {
         text: read(&path),
+        named: named.is_some(),
+        locked: places::locked(&path),
         path,
     }
 }
@@ -180,6 +218,7 @@ fn our_drop_in(host: &Host) -> OurDropIn {
     let path = host.drop_in_directory().join(DROP_IN);
     OurDropIn {
         text: read(&path),
+        locked: places::locked(&path),
         path,
     }
 }

@@ -9,17 +9,20 @@ use std::path::{Path, PathBuf};
 
 use crate::capability;
 use crate::error::{Error, Exit, Result};
-use crate::facts::{Facts, NetDriver, Network, Seen, Unit};
+use crate::facts::{Facts, NetDriver, Network, Seen, Unit, UnitFile, typed};
 use crate::request::{Intent, Proof, Uplink};
 
 pub mod daemon_json;
 pub mod dropin;
+pub mod shadow;
+pub mod snippet;
 pub mod subnet;
 
 mod engine;
 mod environment;
 
 pub use environment::VARIABLES;
+pub use shadow::Shadow;
 
 /// What a plan needs from outside besides facts: the plan itself is pure.
 #[derive(Debug, Clone)]
@@ -39,6 +42,8 @@ pub struct Plan {
     pub files: Vec<FileChange>,
     /// The environment that the unit must have before it is restarted.
     pub environment: Vec<(String, String)>,
+    /// The command line of `ExecStart=` that daemon.json was planned for.
+    pub exec_start: Vec<String>,
     /// Why dockerd must be restarted, or nothing.
     pub restart: Option<Restart>,
     /// RootlessKit's options for a rehearsal; none where its script would choose the driver.
@@ -53,6 +58,13 @@ impl Plan {
     /// Whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
         self.files.is_empty() && self.restart.is_none()
+    }
+
+    /// The unit's PATH, where the plan sets it.
+    pub fn path(&self) -> Option<&str> {
+        let mut variables = self.environment.iter();
+        let (_, path) = variables.find(|(name, _)| name == environment::PATH)?;
+        Some(path)
     }
 }
 
@@ -97,12 +109,15 @@ pub fn plan(facts: &Facts, intent: &Intent, given: &Given) -> Result<Plan> {
     let base = environment::base(facts, unit)?;
     let environment = environment::planned(facts, &base, intent)?;
     let net = environment::net(facts, &base, &environment);
-    let uplink = wants_uplink(facts, intent, given, net.as_ref());
+    let uplink = wants_uplink(facts, intent, &given.rehearsed, net.as_ref());
     let mut files = Vec::new();
-    files.extend(drop_in(facts, &environment, uplink, given)?);
+    if !in_force_without_us(facts, unit, &environment, uplink) {
+        files.extend(drop_in(facts, &environment, uplink, given)?);
+    }
     let (daemon_json, mut notes) = engine::daemon_json(facts, intent, given)?;
     files.extend(daemon_json);
     notes.extend(environment::overruled(&base, &environment));
+    notes.extend(not_enabled(unit));
     let slirp4netns = net == Some(NetDriver::Slirp4netns);
     let proof = if slirp4netns && facts.slirp4netns_forwards_echo() != Some(true) {
         notes.push(WITHOUT_ECHO.to_owned());
@@ -111,12 +126,61 @@ pub fn plan(facts: &Facts, intent: &Intent, given: &Given) -> Result<Plan> {
         Proof::Whole
     };
     Ok(Plan {
+        exec_start: unit.exec_start.clone(),
         restart: restart(facts, unit, &environment, &files, intent, uplink),
         proof,
         rehearsal: environment::rehearsal(facts, &base, &environment),
         files,
         environment,
         notes,
+    })
+}
+
+/// What would undo the variables once they were written: see [`shadow`].
+pub fn shadows(facts: &Facts, intent: &Intent) -> Vec<Shadow> {
+    let planned = |unit| {
+        let base = environment::base(facts, unit)?;
+        let environment = environment::planned(facts, &base, intent)?;
+        let net = environment::net(facts, &base, &environment);
+        let uplink = wants_uplink(facts, intent, &Seen::Absent, net.as_ref());
+        Ok::<_, Error>(shadow::shadows(facts, unit, &environment, uplink))
+    };
+    let unit = facts.unit.is().filter(|unit| unit.is_loaded());
+    unit.and_then(|unit| planned(unit).ok()).unwrap_or_default()
+}
+
+/// Somebody has put all of it into the unit already, by a file of their own or by what their
+/// distribution builds its files from.
+fn in_force_without_us(
+    facts: &Facts,
+    unit: &Unit,
+    environment: &[(String, String)],
+    uplink: bool,
+) -> bool {
+    let set = |(name, value): &(String, String)| unit.variable(name) == Some(value);
+    let has_uplink = |file: &UnitFile| uplink_command(&file.text).is_some();
+    facts.our_drop_in.text == Seen::Absent
+        && !unit.needs_reload
+        && environment.iter().all(set)
+        && (!uplink || unit.files.iter().any(has_uplink))
+}
+
+/// The command with which a unit file gives tap0 its IPv6, if it has one.
+fn uplink_command(text: &str) -> Option<String> {
+    let commands = dropin::parse(text).assignments.into_iter().rev();
+    commands
+        .filter(|line| line.section == "Service" && line.key == "ExecStartPost")
+        .map(|line| line.value)
+        .find(|command| command.contains("rootless6") && command.ends_with(" uplink"))
+}
+
+fn not_enabled(unit: &Unit) -> Option<String> {
+    (!unit.is_enabled()).then(|| {
+        format!(
+            "{} does not start at boot; `systemctl --user enable {}` changes that",
+            unit.name,
+            typed(&unit.name)
+        )
     })
 }
 
@@ -144,26 +208,31 @@ fn drop_in(
     file_change(&facts.our_drop_in.path, &facts.our_drop_in.text, after)
 }
 
-fn wants_uplink(facts: &Facts, intent: &Intent, given: &Given, net: Option<&NetDriver>) -> bool {
+fn wants_uplink(
+    facts: &Facts,
+    intent: &Intent,
+    rehearsed: &Seen<Network>,
+    net: Option<&NetDriver>,
+) -> bool {
     match intent.uplink {
         Uplink::Always => true,
         Uplink::Never => false,
         // Its router advertisements are lost on a kernel that forwards, as dockerd makes it.
         Uplink::Auto if net == Some(&NetDriver::Slirp4netns) => true,
-        Uplink::Auto => !configures_ipv6(facts, given),
+        Uplink::Auto => !configures_ipv6(facts, rehearsed),
     }
 }
 
 /// Whether RootlessKit lets pasta give the tap interface IPv6: what a rehearsal has shown, where
 /// the host had any to give, else the table. A version that nobody knows gets the uplink: where it
 /// is not needed it finds everything in place and does nothing.
-fn configures_ipv6(facts: &Facts, given: &Given) -> bool {
+fn configures_ipv6(facts: &Facts, rehearsed: &Seen<Network>) -> bool {
     let by_table = || {
         let version = facts.rootlesskit_version();
         version.is_some_and(|version| capability::rootlesskit(version).ipv6_config)
     };
     let host_has_ipv6 = facts.host.network.is().is_some_and(Network::reaches_out);
-    match given.rehearsed.is() {
+    match rehearsed.is() {
         Some(tap) if host_has_ipv6 => tap.reaches_out(),
         _ => by_table(),
     }

@@ -29,11 +29,17 @@ const RETRY: Duration = Duration::from_millis(5);
 const LAST_LINES: usize = 4;
 
 /// Starts RootlessKit with these options and a state directory of its own, and tells the network
-/// that its tap interface has then.
+/// that its tap interface has then; `path` is the PATH that the unit is to have, where that is not
+/// the one it has.
 ///
 /// # Errors
 /// Why RootlessKit would not start with these settings: nothing has been changed then.
-pub async fn rehearse(host: &Host, facts: &Facts, options: &[String]) -> Result<Seen<Network>> {
+pub async fn rehearse(
+    host: &Host,
+    facts: &Facts,
+    options: &[String],
+    path: Option<&str>,
+) -> Result<Seen<Network>> {
     let Some(rootlesskit) = facts.tools.rootlesskit.is() else {
         return Ok(Seen::Absent);
     };
@@ -46,12 +52,12 @@ pub async fn rehearse(host: &Host, facts: &Facts, options: &[String]) -> Result<
         .chain([format!("--state-dir={}", state_dir.display())])
         .chain(child()?)
         .collect();
-    let path = facts.unit.is().and_then(|unit| unit.variable("PATH"));
+    let now = || facts.unit.is().and_then(|unit| unit.effective("PATH"));
     let swept = StateDir(state_dir);
-    let ended = process::run(&rootlesskit.path, &arguments, path, DEADLINE).await;
+    let ended = process::run(&rootlesskit.path, &arguments, path.or_else(now), DEADLINE).await;
     drop(swept);
     let causes = match ended {
-        Ok(ended) if ended.success => return Ok(tap(&ended.stdout)),
+        Ok(ended) if ended.success => return Ok(tap(ended.stdout.as_bytes())),
         Ok(ended) => last_lines(&ended.stderr),
         Err(error) => std::iter::once(error.message).chain(error.causes).collect(),
     };

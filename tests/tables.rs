@@ -6,9 +6,12 @@ use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use anstream::adapter::strip_str;
 use rootless6::diagnose::{Finding, Wanted, diagnose, obstacle};
+use rootless6::error::Error;
 use rootless6::facts::{Facts, Seen};
-use rootless6::plan::{self, Given, Plan};
+use rootless6::plan::{self, Given, Plan, snippet};
+use rootless6::report::human;
 use rootless6::request::Request;
 use similar::TextDiff;
 
@@ -33,6 +36,7 @@ fn a_plan_carried_out_leaves_nothing_to_do() {
         "debian-14-fresh",
         "engine-27-with-rootlesskit-2.3",
         "engine-29-with-the-port-driver-pesto",
+        "pasta-not-on-the-units-path",
     ] {
         let mut facts = facts(format!("tests/facts/{name}.json").as_ref());
         for change in planned(&facts).unwrap().files {
@@ -146,15 +150,25 @@ fn judged(facts: &Facts) -> String {
     }
     text.push('\n');
     match obstacle(&findings, Wanted::best(&findings)).and_then(|()| planned(facts)) {
-        Ok(plan) => text.push_str(&shown(&plan)),
-        Err(error) => {
-            let _ = writeln!(text, "no plan, exit {}: {error}", error.exit as u8);
-            for hint in error.needs_root.iter().chain(&error.hints) {
-                let _ = writeln!(text, "  {hint}");
+        Ok(plan) => match snippet::locked(facts, &plan) {
+            Some(error) => {
+                let snippets = snippet::snippets(facts, &plan);
+                refused(&mut text, &error);
+                let pasted = human::snippets(&snippets);
+                text.push_str(&strip_str(&pasted).to_string());
             }
-        }
+            None => text.push_str(&shown(&plan)),
+        },
+        Err(error) => refused(&mut text, &error),
     }
     text
+}
+
+fn refused(text: &mut String, error: &Error) {
+    let _ = writeln!(text, "no plan, exit {}: {error}", error.exit as u8);
+    for hint in error.needs_root.iter().chain(&error.hints) {
+        let _ = writeln!(text, "  {hint}");
+    }
 }
 
 fn show(text: &mut String, finding: &Finding) {

@@ -13,15 +13,16 @@ use super::{Scene, with_settings};
 use crate::apply::Site;
 use crate::apply::journal::{self, Journal, State};
 use crate::cli::{Accept, DEFAULT_UNIT, Global, Rehearse, Setup};
-use crate::diagnose::{Wanted, diagnose, obstacle};
+use crate::diagnose::{Wanted, diagnose_for, obstacle};
 use crate::error::{Doing, Error, Exit, Result};
 use crate::facts::{Container, Facts, NetDriver, Seen};
 use crate::host::image::Leftovers;
 use crate::host::{Host, engine, process};
+use crate::plan::snippet::{self, Snippet};
 use crate::plan::{self, Given, Plan, Restart};
 use crate::rehearse::rehearse;
 use crate::report::{Report, human};
-use crate::request::{Intent, Net, Proof, Request};
+use crate::request::{Intent, Net, Proof, Request, SubnetChoice};
 use crate::ui::{Progress, Step, Steps, Ui};
 use crate::verify::{self, Vantage, Verification, targets};
 use crate::wizard::{self, Terminal};
@@ -40,6 +41,7 @@ struct Record {
     planned: Vec<Step>,
     verification: Option<Verification>,
     equivalent: Option<String>,
+    snippets: Vec<Snippet>,
     text: String,
 }
 
@@ -82,6 +84,7 @@ fn report(record: Record, taken: Vec<Step>, ended: Result<()>) -> Report {
         "needs_root": needs_root,
         "verify": record.verification,
         "equivalent": record.equivalent,
+        "snippets": record.snippets,
     });
     let report = Report::new("setup", exit, record.text, body);
     match ended {
@@ -155,28 +158,30 @@ async fn prepare(
         arguments.config.as_deref(),
     )?;
     let targets = targets::resolve(&request.targets).await?;
-    let journal = open(arguments, &scene, &request)?;
+    in_the_way(arguments, &scene, &request)?;
+    let mut journal = open(arguments, &scene.host);
+    if !scene.facts.is_locked() {
+        // Without it there is no setup, but still something to show for others to write.
+        journal = Ok(journal?);
+    }
     if asks {
         ui.say(&human::scene(&scene.facts));
         wizard::fill(&mut Terminal, &mut request, &scene.facts)?;
     }
     let intent = request.resolve(scene.facts.rootlesskit_version());
-    let mut given = given()?;
-    let mut plan = make_plan(&scene, &intent, &given, journal.as_ref())?;
     record.equivalent = Some(equivalent(arguments, global, &request));
-    if journal.is_some()
-        && let Some(options) = worth_rehearsing(arguments, &plan)
-    {
-        steps.begin("rehearse RootlessKit with the new settings");
-        given.rehearsed = rehearse(&scene.host, &scene.facts, options).await?;
-        steps.done();
-        ui.say("");
-        plan = make_plan(&scene, &intent, &given, journal.as_ref())?;
-    }
+    let at_hand = journal.as_ref().ok().and_then(Option::as_ref);
+    let plan = rehearsed_plan(arguments, &scene, &intent, at_hand, ui, steps).await?;
     if plan.is_empty() || (plan.files.is_empty() && arguments.no_restart) {
         nothing_to_do(arguments, &scene, &targets, plan.proof, record).await;
         return Ok(None);
     }
+    if let Some(error) = snippet::locked(&scene.facts, &plan) {
+        record.snippets = snippet::snippets(&scene.facts, &plan);
+        record.text = human::snippets(&record.snippets);
+        return Err(error);
+    }
+    let journal = journal?;
     for change in &plan.files {
         journal::unchanged(change)?;
     }
@@ -206,6 +211,29 @@ async fn prepare(
         host_reaches(&prepared.scene, targets, prepared.plan.proof).await?;
     }
     Ok(Some(prepared))
+}
+
+/// The plan in the light of a rehearsal, where its restart is to be carried out.
+async fn rehearsed_plan(
+    arguments: &Setup,
+    scene: &Scene,
+    intent: &Intent,
+    journal: Option<&Journal>,
+    ui: Ui,
+    steps: &mut Steps,
+) -> Result<Plan> {
+    let mut given = given()?;
+    let plan = make_plan(scene, intent, &given, journal)?;
+    let carried_out = journal.is_some() && !scene.facts.is_locked();
+    let options = worth_rehearsing(arguments, &plan).filter(|_| carried_out);
+    let Some(options) = options else {
+        return Ok(plan);
+    };
+    steps.begin("rehearse RootlessKit with the new settings");
+    given.rehearsed = rehearse(&scene.host, &scene.facts, options, plan.path()).await?;
+    steps.done();
+    ui.say("");
+    make_plan(scene, intent, &given, journal)
 }
 
 /// The plan, and a restart for what an earlier run wrote and nothing has taken up yet.
@@ -241,20 +269,17 @@ fn nobody_to_ask() -> Error {
     .hint("`rootless6 setup --dry-run` shows what would be done")
 }
 
-/// Makes sure that a plan can lead anywhere, and opens the journal for all but a dry run.
-fn open(arguments: &Setup, scene: &Scene, request: &Request) -> Result<Option<Journal>> {
-    let wanted = wanted(arguments, &scene.facts, request);
-    obstacle(&diagnose(&scene.facts), wanted)?;
+/// Makes sure that a plan can lead anywhere.
+fn in_the_way(arguments: &Setup, scene: &Scene, request: &Request) -> Result<()> {
+    let intent = request.resolve(scene.facts.rootlesskit_version());
+    let wanted = wanted(arguments, &scene.facts, &intent);
+    obstacle(&diagnose_for(&scene.facts, &intent), wanted)?;
     scene.systemd.as_ref().map_err(Clone::clone)?;
-    if arguments.dry_run {
-        return Ok(None);
-    }
-    open_journal(&scene.host).map(Some)
+    Ok(())
 }
 
-fn wanted(arguments: &Setup, facts: &Facts, request: &Request) -> Wanted {
-    let net = request.driver(facts.rootlesskit_version());
-    let carries_echo = match net {
+fn wanted(arguments: &Setup, facts: &Facts, intent: &Intent) -> Wanted {
+    let carries_echo = match intent.net {
         Net::Pasta => true,
         Net::Slirp4netns => facts.slirp4netns_forwards_echo() == Some(true),
         Net::Keep => {
@@ -269,13 +294,18 @@ fn wanted(arguments: &Setup, facts: &Facts, request: &Request) -> Wanted {
         Proof::WithoutEcho
     };
     Wanted {
-        pasta: net == Net::Pasta,
+        pasta: intent.net == Net::Pasta,
         proof: Some(proof).filter(|_| !arguments.no_verify),
+        bridge: intent.subnet != SubnetChoice::None,
     }
 }
 
-/// What an earlier run left half done is taken back before anything is built on top of it.
-fn open_journal(host: &Host) -> Result<Journal> {
+/// Opens the journal for all but a dry run. What an earlier run left half done is taken back before
+/// anything is built on top of it.
+fn open(arguments: &Setup, host: &Host) -> Result<Option<Journal>> {
+    if arguments.dry_run {
+        return Ok(None);
+    }
     let journal = Journal::open(&host.state)?;
     match journal.standing()? {
         Some(entry) if entry.state == State::Begun => Err(Error::new(
@@ -283,7 +313,7 @@ fn open_journal(host: &Host) -> Result<Journal> {
             "an earlier setup was cut short and left its work half done",
         )
         .hint("`rootless6 undo --yes` puts back what was there; then run `rootless6 setup` again")),
-        _ => Ok(journal),
+        _ => Ok(Some(journal)),
     }
 }
 

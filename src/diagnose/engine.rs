@@ -2,103 +2,120 @@
 
 use super::{Code, Cure, Finding, Severity};
 use crate::capability;
-use crate::facts::{Facts, Seen};
+use crate::facts::{Facts, Unit, UnitFile};
 use crate::plan::daemon_json::lookup;
+use crate::plan::dropin::parse;
 use crate::plan::subnet;
 use serde_json::Value;
-
-pub(super) fn daemon_json_invalid(facts: &Facts) -> Option<Finding> {
-    let path = facts.daemon_json.path.display();
-    let why = match &facts.daemon_json.text {
-        Seen::Is(text) => crate::plan::daemon_json::edit(Some(text), &[])
-            .err()?
-            .to_string(),
-        Seen::Unknown(why) => why.clone(),
-        Seen::Absent => return None,
-    };
-    Some(
-        Finding::new(
-            Code::DaemonJsonInvalid,
-            Severity::Broken,
-            format!("{path} is not the JSON object that dockerd wants"),
-            Cure::Words(format!(
-                "mend {path}; dockerd does not start with it either"
-            )),
-        )
-        .seen(why),
-    )
-}
 
 fn configured(facts: &Facts, key: &str) -> Option<Value> {
     lookup(facts.daemon_json.text.is()?, &[key]).ok().flatten()
 }
 
-pub(super) fn iptables_off(facts: &Facts) -> Option<Finding> {
+/// A switch in ExecStart= that is off, as it is written, and what to type to be rid of it.
+fn switched_off(facts: &Facts, name: &str) -> Option<(String, Cure)> {
     let unit = facts.unit.is()?;
-    let flag = unit
-        .exec_start
-        .iter()
-        .any(|word| word == "--iptables=false");
-    let key = configured(facts, "iptables") == Some(Value::Bool(false));
-    if !flag && !key {
-        return None;
-    }
-    let (seen, cure) = if flag {
-        (
-            "ExecStart has --iptables=false, which `dockerd-rootless-setuptool.sh install --skip-iptables` leaves there",
-            format!(
-                "take it out with `systemctl --user edit --full {}`",
-                unit.name
-            ),
-        )
-    } else {
-        (
-            "daemon.json has \"iptables\": false",
-            "take the key out".to_owned(),
-        )
+    let options = unit.options();
+    let word = &options
+        .given(name)
+        .filter(|given| given.on() == Some(false))?
+        .word;
+    let holds = |file: &&UnitFile| {
+        let assignments = parse(&file.text).assignments.into_iter().rev();
+        assignments
+            .take_while(|line| line.key != "ExecStart" || !line.value.is_empty())
+            .any(|line| line.key == "ExecStart" && line.value.contains(word.as_str()))
     };
-    Some(
+    let edit = |file: &UnitFile| {
+        let path = facts.short(&file.path);
+        let command = format!("sed -i 's/ {word}//' {path}");
+        if path.starts_with("~/") {
+            return Some(format!(
+                "take it out with `{command} && systemctl --user daemon-reload`"
+            ));
+        }
+        let fragment = unit.fragment.as_ref() == Some(&file.path);
+        (!fragment).then(|| {
+            format!("take it out as root with `{command}`, then `systemctl --user daemon-reload`")
+        })
+    };
+    // Somebody else's unit is best copied, and systemctl knows how.
+    let file = unit.files.iter().rev().find(holds);
+    let cure = file.and_then(edit).unwrap_or_else(|| {
+        format!(
+            "take it out of ExecStart= with `systemctl --user edit --full {}`",
+            facts.typed_unit()
+        )
+    });
+    Some((word.clone(), Cure::Words(cure)))
+}
+
+pub(super) fn iptables_off(facts: &Facts) -> Option<Finding> {
+    let finding = |cure| {
         Finding::new(
             Code::IptablesOff,
             Severity::Broken,
             "dockerd sets up no packet filter, so containers are not masqueraded",
-            Cure::Words(cure),
+            cure,
         )
-        .seen(seen),
-    )
+    };
+    if let Some((word, cure)) = switched_off(facts, "iptables") {
+        let whose = if word == "--iptables=false" {
+            ", which `dockerd-rootless-setuptool.sh install --skip-iptables` leaves there"
+        } else {
+            ""
+        };
+        return Some(finding(cure).seen(format!("ExecStart= has {word}{whose}")));
+    }
+    (configured(facts, "iptables") == Some(Value::Bool(false))).then(|| {
+        let path = facts.short(&facts.daemon_json.path);
+        finding(Cure::Words(format!("take \"iptables\" out of {path}")))
+            .seen("daemon.json has \"iptables\": false")
+    })
 }
 
 pub(super) fn bridge_without_ipv6(facts: &Facts) -> Option<Finding> {
+    let finding = |cure| {
+        Finding::new(
+            Code::BridgeWithoutIpv6,
+            Severity::Broken,
+            "docker0, the default network, has no IPv6",
+            cure,
+        )
+    };
+    if let Some((word, cure)) = switched_off(facts, "ipv6") {
+        return Some(finding(cure).seen(format!("ExecStart= has {word}")));
+    }
     let engine = facts.engine.is()?;
     let bridge = engine
         .networks
         .iter()
         .find(|network| network.name == "bridge")?;
     (!bridge.ipv6).then(|| {
-        Finding::new(
-            Code::BridgeWithoutIpv6,
-            Severity::Broken,
-            "docker0, the default network, has no IPv6",
-            Cure::Setup,
-        )
-        .seen(format!("subnets of bridge: {}", bridge.subnets.join(", ")))
+        finding(Cure::Setup).seen(format!("subnets of bridge: {}", bridge.subnets.join(", ")))
     })
 }
 
 pub(super) fn ip6tables_off(facts: &Facts) -> Option<Finding> {
-    let needs = capability::engine(facts.engine_version()?);
-    let on = match configured(facts, "ip6tables") {
-        Some(value) => value == Value::Bool(true),
-        None => !needs.ip6tables,
-    };
-    (!on).then(|| {
+    let finding = |cure| {
         Finding::new(
             Code::Ip6tablesOff,
             Severity::Broken,
             "dockerd does not masquerade IPv6, so containers' packets cannot return",
-            Cure::Setup,
+            cure,
         )
-        .seen(if needs.ip6tables {
+    };
+    if let Some((word, cure)) = switched_off(facts, "ip6tables") {
+        return Some(finding(cure).seen(format!("ExecStart= has {word}")));
+    }
+    let needs = capability::engine(facts.engine_version()?);
+    let option = facts.unit.is().map(Unit::options).unwrap_or_default();
+    let on = match configured(facts, "ip6tables") {
+        Some(value) => value == Value::Bool(true),
+        None => !needs.ip6tables || option.given("ip6tables").is_some(),
+    };
+    (!on).then(|| {
+        finding(Cure::Setup).seen(if needs.ip6tables {
             "before Engine 27 `ip6tables` is off by default"
         } else {
             "daemon.json has \"ip6tables\": false"

@@ -17,9 +17,12 @@ const OBSTACLES: &[(Code, Exit)] = &[
     (Code::DriverWithoutIpv6, Exit::NotApplied),
     (Code::PastaMissing, Exit::Blocked),
     (Code::HostPingGroupRange, Exit::Blocked),
+    (Code::DropinShadowed, Exit::NotApplied),
     (Code::EnvironmentFileWins, Exit::NotApplied),
     (Code::DaemonJsonInvalid, Exit::NotApplied),
     (Code::IptablesOff, Exit::NotApplied),
+    (Code::BridgeWithoutIpv6, Exit::NotApplied),
+    (Code::Ip6tablesOff, Exit::NotApplied),
 ];
 
 /// Obstacles only to those who want pasta.
@@ -30,6 +33,8 @@ const PROOFS_OWN: &[Code] = &[Code::HostNoIpv6Route, Code::HostPingGroupRange];
 
 /// Obstacles only to echo requests.
 const ECHOS_OWN: &[Code] = &[Code::HostPingGroupRange];
+/// Obstacles only to IPv6 on docker0.
+const BRIDGES_OWN: &[Code] = &[Code::BridgeWithoutIpv6, Code::Ip6tablesOff];
 
 /// What is wanted, as far as it decides what is in the way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +43,8 @@ pub struct Wanted {
     pub pasta: bool,
     /// What is to be proved afterwards, if anything.
     pub proof: Option<Proof>,
+    /// Whether docker0 is to have IPv6.
+    pub bridge: bool,
 }
 
 impl Wanted {
@@ -52,6 +59,7 @@ impl Wanted {
             } else {
                 Proof::WithoutEcho
             }),
+            bridge: true,
         }
     }
 }
@@ -65,6 +73,7 @@ pub fn obstacle(findings: &[Finding], wanted: Wanted) -> Result<()> {
         (wanted.pasta || !PASTAS_OWN.contains(code))
             && (wanted.proof.is_some() || !PROOFS_OWN.contains(code))
             && (wanted.proof == Some(Proof::Whole) || !ECHOS_OWN.contains(code))
+            && (wanted.bridge || !BRIDGES_OWN.contains(code))
     };
     let first = OBSTACLES
         .iter()
@@ -82,6 +91,7 @@ pub fn obstacle(findings: &[Finding], wanted: Wanted) -> Result<()> {
     }
 }
 
+/// What setup cures, or what only deserves a note, is in nobody's way.
 fn is_in_the_way(finding: &Finding) -> bool {
     finding.severity != Severity::Note && finding.cure != Cure::Setup
 }

@@ -35,7 +35,8 @@ pub(super) fn without_pasta(facts: &Facts) -> Option<Finding> {
 }
 
 pub(super) fn pasta_missing(facts: &Facts) -> Option<Finding> {
-    matches!(facts.tools.pasta, Seen::Absent).then(|| {
+    let nowhere = facts.tools.pasta == Seen::Absent && facts.tools.pasta_elsewhere == Seen::Absent;
+    nowhere.then(|| {
         Finding::new(
             Code::PastaMissing,
             Severity::Broken,

@@ -1,8 +1,13 @@
 //! The unit that runs dockerd.
 
+use std::collections::HashSet;
+
 use super::{Code, Cure, Finding, Severity};
-use crate::facts::{Facts, Seen};
-use crate::plan::VARIABLES;
+use crate::facts::{self, Facts, Seen, Unit};
+use crate::hostile::plain;
+use crate::plan;
+use crate::plan::Shadow;
+use crate::request::Intent;
 
 pub(super) fn no_user_bus(facts: &Facts) -> Option<Finding> {
     let why = facts.unit.unknown()?;
@@ -21,45 +26,61 @@ pub(super) fn no_user_bus(facts: &Facts) -> Option<Finding> {
 }
 
 pub(super) fn missing(facts: &Facts) -> Option<Finding> {
-    match &facts.unit {
-        Seen::Absent => {}
-        Seen::Is(unit) if !unit.is_loaded() => {
-            return Some(
-                Finding::new(
-                    Code::UnitMissing,
-                    Severity::Broken,
-                    format!("systemd cannot load {}", unit.name),
-                    Cure::Words(format!("see `systemctl --user status {}`", unit.name)),
-                )
-                .seen(format!("LoadState={}", unit.load_state)),
-            );
-        }
-        Seen::Is(_) | Seen::Unknown(_) => return None,
-    }
+    let typed = facts.typed_unit();
+    let (title, cure) = match &facts.unit {
+        Seen::Absent => (
+            format!("there is no user unit {}", facts.unit_name),
+            match &facts.dockerd_unit {
+                Seen::Is(other) => format!(
+                    "dockerd runs in another one, which `--unit {}` chooses",
+                    facts::typed(other)
+                ),
+                _ => "install rootless Docker first: `dockerd-rootless-setuptool.sh install`"
+                    .to_owned(),
+            },
+        ),
+        Seen::Is(unit) if unit.is_loaded() => return None,
+        Seen::Is(unit) if unit.load_state == "masked" => (
+            format!("{} is masked, so that nothing starts it", unit.name),
+            format!("`systemctl --user unmask {typed}` takes that back"),
+        ),
+        Seen::Is(unit) => (
+            format!("systemd cannot load {}", unit.name),
+            format!("see `systemctl --user status {typed}`"),
+        ),
+        Seen::Unknown(_) => return None,
+    };
     let finding = Finding::new(
         Code::UnitMissing,
         Severity::Broken,
-        format!("there is no user unit {}", facts.unit_name),
-        Cure::Words(
-            "install rootless Docker first: `dockerd-rootless-setuptool.sh install`".to_owned(),
-        ),
+        title,
+        Cure::Words(cure),
     );
-    Some(match facts.platform.elsewhere.unknown() {
-        Some(why) => finding.seen(format!("where docker leads is unknown: {why}")),
-        None => finding,
-    })
+    let Some(unit) = facts.unit.is() else {
+        return Some(match facts.platform.elsewhere.unknown() {
+            Some(why) => finding.seen(format!("where docker leads is unknown: {why}")),
+            None => finding,
+        });
+    };
+    let finding = finding.seen(format!("LoadState={}", unit.load_state));
+    let error = Some(&unit.load_error).filter(|error| !error.is_empty());
+    Some(error.into_iter().fold(finding, Finding::seen))
 }
 
 pub(super) fn start_limit(facts: &Facts) -> Option<Finding> {
     let unit = facts.unit.is()?;
     (unit.result == "start-limit-hit").then(|| {
-        Finding::new(
+        let finding = Finding::new(
             Code::UnitStartLimit,
             Severity::Broken,
             format!("{} crashed so often that systemd gave up", unit.name),
-            Cure::Words(format!("see `journalctl --user -u {} -n 50`", unit.name)),
+            Cure::Words(format!(
+                "see `journalctl --user -u {} -n 50`",
+                facts.typed_unit()
+            )),
         )
-        .seen("Result=start-limit-hit")
+        .seen("Result=start-limit-hit");
+        with_last_words(finding, unit)
     })
 }
 
@@ -68,21 +89,39 @@ pub(super) fn not_running(facts: &Facts) -> Option<Finding> {
     if unit.is_active() || !unit.is_loaded() || unit.result == "start-limit-hit" {
         return None;
     }
-    Some(
-        Finding::new(
-            Code::UnitNotRunning,
-            Severity::Broken,
-            format!("{} is not running", unit.name),
-            Cure::Words(format!(
-                "start it with `systemctl --user start {0}`, or see why not with `journalctl --user -u {0} -n 50`",
-                unit.name
-            )),
-        )
-        .seen(format!(
-            "ActiveState={} SubState={} Result={}",
-            unit.active_state, unit.sub_state, unit.result
+    let typed = facts.typed_unit();
+    let start = if unit.is_enabled() {
+        format!("`systemctl --user start {typed}`")
+    } else {
+        format!("`systemctl --user enable --now {typed}`, which starts it at boot too")
+    };
+    let finding = Finding::new(
+        Code::UnitNotRunning,
+        Severity::Broken,
+        format!("{} is not running", unit.name),
+        Cure::Words(format!(
+            "start it with {start}, or see why not with `journalctl --user -u {typed} -n 50`"
         )),
     )
+    .seen(format!(
+        "ActiveState={} SubState={} Result={}{}",
+        unit.active_state,
+        unit.sub_state,
+        unit.result,
+        if unit.is_enabled() {
+            ""
+        } else {
+            ", and not enabled"
+        }
+    ));
+    Some(with_last_words(finding, unit))
+}
+
+fn with_last_words(finding: Finding, unit: &Unit) -> Finding {
+    unit.last_words
+        .iter()
+        .map(|line| plain(line))
+        .fold(finding, Finding::seen)
 }
 
 pub(super) fn needs_reload(facts: &Facts) -> Option<Finding> {
@@ -98,30 +137,78 @@ pub(super) fn needs_reload(facts: &Facts) -> Option<Finding> {
     })
 }
 
-pub(super) fn environment_file_wins(facts: &Facts) -> Option<Finding> {
-    let unit = facts.unit.is()?;
-    let ours: Vec<_> = unit
-        .environment_file_variables
+/// What comes after our drop-in: a finding for drop-ins and one for environment files.
+pub(super) fn shadowed(facts: &Facts, intent: &Intent) -> Vec<Finding> {
+    let shadows = plan::shadows(facts, intent);
+    let (files, drop_ins): (Vec<&Shadow>, Vec<&Shadow>) = shadows
         .iter()
-        .filter(|name| VARIABLES.contains(&name.as_str()))
-        .cloned()
+        .partition(|shadow| shadow.is_environment_file());
+    let title = if files.iter().all(|shadow| shadow.stops_the_start()) {
+        "dockerd does not start without an EnvironmentFile= that cannot be read"
+    } else {
+        "an EnvironmentFile= sets RootlessKit's variables, and beats every drop-in"
+    };
+    let drop_ins = last_word(
+        facts,
+        Code::DropinShadowed,
+        "another file of the unit has the last word, and undoes our settings",
+        &drop_ins,
+    );
+    let files = last_word(facts, Code::EnvironmentFileWins, title, &files);
+    drop_ins.into_iter().chain(files).collect()
+}
+
+/// One remedy for each file is enough: the evidence has all that it says.
+fn last_word(facts: &Facts, code: Code, title: &str, shadows: &[&Shadow]) -> Option<Finding> {
+    let mut files = HashSet::new();
+    let remedies: Vec<String> = shadows
+        .iter()
+        .filter(|shadow| files.insert(&shadow.file))
+        .map(|shadow| shadow.remedy(facts))
         .collect();
-    let files: Vec<_> = unit
+    if remedies.is_empty() {
+        return None;
+    }
+    let cure = Cure::Words(remedies.join("; "));
+    let finding = Finding::new(code, Severity::Broken, title, cure);
+    let seen = shadows.iter().map(|shadow| shadow.seen(facts));
+    Some(seen.fold(finding, Finding::seen))
+}
+
+/// Whether such a file sets anything of ours is not known: that is worth a word, and no obstacle,
+/// since systemd most likely passes over what cannot be read here.
+pub(super) fn environment_file_unknown(facts: &Facts) -> Option<Finding> {
+    let unit = facts.unit.is()?;
+    let why = unit
         .environment_files
         .iter()
-        .map(|file| file.display().to_string())
-        .collect();
-    (!ours.is_empty()).then(|| {
+        .filter(|file| file.optional || file.is_pattern())
+        .find_map(|file| file.variables.unknown())?;
+    Some(
         Finding::new(
             Code::EnvironmentFileWins,
-            Severity::Broken,
-            "an EnvironmentFile= sets RootlessKit's variables, and beats every drop-in",
-            Cure::Words(format!(
-                "take {} out of {}",
-                ours.join(", "),
-                files.join(", ")
-            )),
+            Severity::Note,
+            "what an EnvironmentFile= sets is not known; it would beat every drop-in",
+            Cure::Words("see that it sets no DOCKERD_ROOTLESS_ROOTLESSKIT_ variable".to_owned()),
         )
-        .seen(files.join(", "))
-    })
+        .seen(why),
+    )
+}
+
+pub(super) fn path_lacks_pasta(facts: &Facts) -> Option<Finding> {
+    let pasta = facts.tools.pasta_elsewhere.is()?;
+    let path = facts.unit.is()?.effective("PATH").unwrap_or("not set");
+    Some(
+        Finding::new(
+            Code::UnitPathLacksPasta,
+            Severity::Broken,
+            format!(
+                "pasta is installed, but not on the PATH of {}",
+                facts.unit_name
+            ),
+            Cure::Setup,
+        )
+        .seen(format!("pasta is {}", facts.short(&pasta.path)))
+        .seen(format!("PATH={path}")),
+    )
 }

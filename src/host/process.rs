@@ -50,6 +50,19 @@ pub fn parent(pid: u32) -> Option<u32> {
     after_name.split_whitespace().nth(1)?.parse().ok()
 }
 
+/// The user's service that a process belongs to: systemd gives each one a cgroup of its name.
+pub fn service_of(pid: u32) -> Option<String> {
+    let cgroups = fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
+    let below_the_manager = cgroups
+        .lines()
+        .find_map(|line| line.split_once("/user@"))?
+        .1;
+    let mut parts = below_the_manager.split('/').skip(1);
+    parts
+        .find(|part| part.ends_with(".service"))
+        .map(str::to_owned)
+}
+
 /// The processes that a process has started and that still run.
 pub fn children(pid: u32) -> Vec<u32> {
     fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"))
@@ -191,8 +204,8 @@ pub async fn interrupted() {
 pub struct Ended {
     /// Whether its status was 0.
     pub success: bool,
-    /// What it said on standard output.
-    pub stdout: Vec<u8>,
+    /// What it said on standard output, anything that is not UTF-8 replaced.
+    pub stdout: String,
     /// What it said on standard error, anything that is not UTF-8 replaced.
     pub stderr: String,
 }
@@ -222,7 +235,7 @@ pub async fn run(
             let output = output.doing(doing)?;
             Ok(Ended {
                 success: output.status.success(),
-                stdout: output.stdout,
+                stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
                 stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
             })
         }

@@ -10,7 +10,7 @@ use zbus::proxy::CacheProperties;
 use zbus::{Connection, OwnedObjectPath, OwnedVariant, Variant, connection, proxy};
 
 use crate::error::{Doing, Error, Exit, Result};
-use crate::facts::{Seen, Unit};
+use crate::facts::{EnvironmentFile, Seen, Unit};
 
 /// A manager that answers at all answers at once; `Reload` runs every generator and may take a few
 /// seconds on a busy machine.
@@ -252,6 +252,10 @@ fn unit_from(name: &str, unit: &Properties, service: &Properties) -> Unit {
     Unit {
         name: name.to_owned(),
         load_state: text(unit, "LoadState"),
+        load_error: read::<(String, String)>(unit, "LoadError")
+            .map(|(_, message)| message)
+            .unwrap_or_default(),
+        unit_file_state: text(unit, "UnitFileState"),
         active_state: text(unit, "ActiveState"),
         sub_state: text(unit, "SubState"),
         result: text(service, "Result"),
@@ -263,7 +267,11 @@ fn unit_from(name: &str, unit: &Properties, service: &Properties) -> Unit {
         environment_files: read::<Vec<(String, bool)>>(service, "EnvironmentFiles")
             .unwrap_or_default()
             .into_iter()
-            .map(|(path, _)| PathBuf::from(path))
+            .map(|(path, optional)| EnvironmentFile {
+                path: path.into(),
+                optional,
+                variables: Seen::Absent,
+            })
             .collect(),
         exec_start: exec_start(service),
         main_pid: read(service, "MainPID").unwrap_or(0),

@@ -46,12 +46,13 @@ pub fn running(main_pid: u32, host: &Host) -> Seen<RootlessKit> {
     })
 }
 
-/// RootlessKit's options end where the program to run begins: `/usr/bin/dockerd-rootless.sh`.
+/// RootlessKit's options end where the program to run begins: `/usr/bin/dockerd-rootless.sh`, or
+/// NixOS's `/nix/store/…/.dockerd-rootless.sh-wrapped`.
 fn options_of(line: &[String]) -> &[String] {
     let end = line
         .iter()
         .skip(1)
-        .position(|word| word.ends_with("dockerd-rootless.sh"))
+        .position(|word| !word.starts_with('-') && word.contains("dockerd-rootless.sh"))
         .map_or(line.len(), |position| position + 1);
     &line[..end]
 }

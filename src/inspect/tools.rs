@@ -1,20 +1,25 @@
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use crate::facts::{Seen, Tool, Tools, Version};
-use crate::host::process;
+use crate::host::{Host, process};
 use crate::hostile::plain;
 
 /// Finds the programs with the unit's PATH, which is frozen when the unit is made: what the shell
 /// finds may be another one.
-pub(super) async fn gather(path: &OsStr) -> Tools {
+pub(super) async fn gather(path: &OsStr, host: &Host) -> Tools {
     let (pasta, slirp4netns, rootlesskit) = tokio::join!(
         ask(path, &["pasta"]),
         ask(path, &["slirp4netns"]),
         ask(path, &["docker-rootlesskit", "rootlesskit"])
     );
+    let pasta_elsewhere = match pasta {
+        Seen::Absent => ask(&other_places(host), &["pasta"]).await,
+        _ => Seen::Absent,
+    };
     Tools {
         pasta: pasta.map(Tool::from),
+        pasta_elsewhere: pasta_elsewhere.map(Tool::from),
         libslirp: slirp4netns
             .clone()
             .and_then(|asked| libslirp(&asked.printed)),
@@ -22,6 +27,28 @@ pub(super) async fn gather(path: &OsStr) -> Tools {
         rootlesskit: rootlesskit.map(Tool::from),
         dockerd: Seen::Absent,
     }
+}
+
+/// Where people's shells find programs that a unit with a PATH of its own does not: the PATH of this
+/// process, then where distributions and package managers put them.
+fn other_places(host: &Host) -> OsString {
+    let home = host.home.display();
+    let known = [
+        format!("{home}/.local/bin"),
+        format!("{home}/bin"),
+        format!("{home}/.nix-profile/bin"),
+        "/run/current-system/sw/bin".to_owned(),
+        "/home/linuxbrew/.linuxbrew/bin".to_owned(),
+        "/usr/local/bin".to_owned(),
+        "/usr/bin".to_owned(),
+        "/snap/bin".to_owned(),
+    ];
+    let mut places = host.path.clone();
+    for place in known {
+        places.push(":");
+        places.push(place);
+    }
+    places
 }
 
 /// dockerd's own word on its version, where the Engine does not answer.

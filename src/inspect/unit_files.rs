@@ -3,17 +3,18 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::facts::UnitFile;
+use crate::facts::{EnvironmentFile, Seen, UnitFile};
+use crate::plan::dropin;
 
 /// The drop-ins that systemd would read now, in its order (systemd.unit(5)): those that were made
 /// since it last read its files are not in its own list yet, and their settings must not be lost.
 ///
 /// Of one name the directory that comes first in the search path counts, and the unit's own
-/// directory before `service.d`; the names alone decide the order. An empty file or a link to
-/// /dev/null stands for nothing.
+/// directory before those that it shares with others; the names alone decide the order. An empty
+/// file or a link to /dev/null stands for nothing.
 pub(super) fn drop_ins(search_path: &[String], unit: &str) -> Vec<PathBuf> {
     let mut by_name: BTreeMap<OsString, PathBuf> = BTreeMap::new();
-    for directory in [format!("{unit}.d"), "service.d".to_owned()] {
+    for directory in directories(unit) {
         for root in search_path {
             for path in configurations(&Path::new(root).join(&directory)) {
                 if let Some(name) = path.file_name() {
@@ -23,6 +24,23 @@ pub(super) fn drop_ins(search_path: &[String], unit: &str) -> Vec<PathBuf> {
         }
     }
     by_name.into_values().collect()
+}
+
+/// `a-b@c.service` has `a-b@c.service.d`, `a-b@.service.d`, `a-.service.d` and `service.d`.
+fn directories(unit: &str) -> Vec<String> {
+    let stem = unit.strip_suffix(".service").unwrap_or(unit);
+    let mut stems = vec![stem.to_owned()];
+    let prefix = match stem.split_once('@') {
+        Some((prefix, instance)) if !instance.is_empty() => {
+            stems.push(format!("{prefix}@"));
+            prefix
+        }
+        _ => stem,
+    };
+    let dashes = prefix.match_indices('-').rev();
+    stems.extend(dashes.map(|(dash, _)| prefix[..=dash].to_owned()));
+    let own = stems.iter().map(|stem| format!("{stem}.service.d"));
+    own.chain(["service.d".to_owned()]).collect()
 }
 
 fn configurations(directory: &Path) -> Vec<PathBuf> {
@@ -50,25 +68,32 @@ pub(super) fn read(paths: impl IntoIterator<Item = PathBuf>) -> Vec<UnitFile> {
         .collect()
 }
 
-/// The names that environment files set (systemd.exec(5): lines of `NAME=value`, `#` and `;` begin
-/// comments).
-pub(super) fn variables(files: &[PathBuf]) -> Vec<String> {
-    files
-        .iter()
-        .filter_map(|path| fs::read_to_string(path).ok())
-        .flat_map(|text| {
-            text.lines()
-                .filter(|line| !line.trim_start().starts_with(['#', ';']))
-                .filter_map(|line| Some(line.split_once('=')?.0.trim().to_owned()))
-                .collect::<Vec<_>>()
-        })
-        .collect()
+/// What an environment file sets. One that may be missing and cannot be read is passed over by
+/// systemd too; but whether systemd can read it is more than can be told from here.
+pub(super) fn variables(file: EnvironmentFile) -> EnvironmentFile {
+    let variables = if file.is_pattern() {
+        let path = file.path.display();
+        Seen::Unknown(format!("{path} is a pattern, which only systemd expands"))
+    } else {
+        super::read(&file.path).map(|text| dropin::environment_file(&text))
+    };
+    EnvironmentFile { variables, ..file }
 }
 
 #[cfg(test)]
 #[expect(clippy::disallowed_methods, reason = "a test may write files plainly")]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_unit_shares_drop_ins_with_its_template_and_its_prefixes() {
+        let own = |unit| directories(unit).join(" ");
+        assert_eq!(own("docker.service"), "docker.service.d service.d");
+        assert_eq!(
+            own("a-b@c-d.service"),
+            "a-b@c-d.service.d a-b@.service.d a-.service.d service.d"
+        );
+    }
 
     #[test]
     fn names_decide_the_order_and_the_first_directory_wins() {

@@ -10,6 +10,7 @@
 //! a value that contains one is marked `uncertain` instead of being guessed.
 
 mod environment;
+mod environment_file;
 mod flags;
 mod render;
 mod unescape;
@@ -18,6 +19,7 @@ mod unescape;
 mod tests;
 
 pub use environment::{Environment, Mention, SkipReason, Skipped, Variable, environment};
+pub use environment_file::environment_file;
 pub use flags::{FlagError, merge_flags};
 pub use render::{Command, RenderError, render};
 

@@ -7,7 +7,7 @@ use super::subnet::{Subnet, TAP_NETWORK, overlaps};
 use super::{FileChange, Given, file_change};
 use crate::capability::{self, EngineNeeds};
 use crate::error::{Error, Exit, Result};
-use crate::facts::{Facts, Seen};
+use crate::facts::{Facts, Options, Seen, Unit};
 use crate::request::{Intent, NewNetworks, SubnetChoice};
 
 /// The pools that are built into the Engine (moby's ipamutils). Naming any pool replaces the whole
@@ -57,12 +57,15 @@ pub(super) fn daemon_json(
             Exit::NotApplied,
             "configure an Engine whose version is not known",
         )
-        .hint("start it first: `systemctl --user start docker.service`"));
+        .hint(format!(
+            "start it first: `systemctl --user start {}`",
+            facts.typed_unit()
+        )));
     };
     let needs = capability::engine(version);
     let mut wishes = Wishes {
         text: text.unwrap_or("{}"),
-        options: facts.unit.is().map_or(&[], |unit| &unit.exec_start),
+        options: facts.unit.is().map(Unit::options).unwrap_or_default(),
         changes: Vec::new(),
         notes: Vec::new(),
     };
@@ -95,7 +98,7 @@ pub(super) fn not_live(facts: &Facts, intent: &Intent) -> bool {
 struct Wishes<'a> {
     text: &'a str,
     /// dockerd's command line: a key that is there as an option must not be in the file as well.
-    options: &'a [String],
+    options: Options,
     changes: Vec<Change>,
     notes: Vec<String>,
 }
@@ -202,17 +205,14 @@ impl Wishes<'_> {
 
     /// dockerd does not start with a setting that is both an option and a key.
     fn is_option(&mut self, key: &str) -> bool {
-        let option = format!("--{}", key.trim_end_matches('s'));
-        let given = self.options.iter().any(|word| {
-            let name = word.split('=').next().unwrap_or_default();
-            name.trim_end_matches('s') == option
-        });
-        if given {
-            self.notes.push(format!(
-                "{key} is left to the option {option} in ExecStart: dockerd takes it in one place only"
-            ));
-        }
-        given
+        let Some(option) = self.options.for_key(key) else {
+            return false;
+        };
+        self.notes.push(format!(
+            "{key} is left to {} in ExecStart=: dockerd takes it in one place only",
+            option.word
+        ));
+        true
     }
 
     fn set(&mut self, path: &[&str], value: Value) {

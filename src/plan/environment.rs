@@ -1,8 +1,10 @@
 //! The variables that dockerd-rootless.sh hands to RootlessKit.
 
+use std::path::Path;
+
 use super::dropin;
 use crate::error::{Error, Exit, Result};
-use crate::facts::{Facts, NetDriver, Seen, Unit};
+use crate::facts::{Facts, NetDriver, Seen, Unit, typed};
 use crate::request::{Intent, Mtu, Net, PortDriver};
 
 /// RootlessKit's `--net`.
@@ -14,7 +16,12 @@ const MTU: &str = "DOCKERD_ROOTLESS_ROOTLESSKIT_MTU";
 /// Further options for RootlessKit, split at blanks.
 const FLAGS: &str = "DOCKERD_ROOTLESS_ROOTLESSKIT_FLAGS";
 
-/// The variables that our drop-in may set.
+/// Where the unit finds pasta and everything else.
+pub(super) const PATH: &str = "PATH";
+/// The PATH of a service whose unit and whose manager name none (systemd.exec(5)).
+const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin";
+
+/// RootlessKit's variables that our drop-in may set.
 pub const VARIABLES: &[&str] = &[NET, PORT_DRIVER, MTU, FLAGS];
 
 /// Drivers that pasta leaves port forwarding to (rootlesskit:cmd/rootlesskit/main.go).
@@ -31,29 +38,31 @@ const FIXED: &[&str] = &[
 /// Names and values.
 pub(super) type Variables = Vec<(String, String)>;
 
-/// Our variables as they would be without our own drop-in.
-///
-/// # Errors
-/// When a value can be told only by systemd, or `UnsetEnvironment=` takes it away in the end.
-pub(super) fn base(facts: &Facts, unit: &Unit) -> Result<Variables> {
+/// What others have written, without our own drop-in.
+fn others(facts: &Facts, unit: &Unit) -> dropin::Environment {
     let texts: Vec<&str> = unit
         .files
         .iter()
         .filter(|file| file.path != facts.our_drop_in.path)
         .map(|file| file.text.as_str())
         .collect();
-    let written = dropin::environment(&texts);
+    dropin::environment(&texts)
+}
+
+/// Our variables as they would be without our own drop-in.
+///
+/// # Errors
+/// When a value can be told only by systemd.
+pub(super) fn base(facts: &Facts, unit: &Unit) -> Result<Variables> {
+    let written = others(facts, unit);
     // What systemd itself has resolved is best, as long as it does not include ours; and ours will
     // do where nothing else tells what a specifier stands for, since merging twice changes nothing.
     let resolved = !unit.needs_reload && !unit.drop_ins.contains(&facts.our_drop_in.path);
     let mut base = Variables::new();
     for &name in VARIABLES {
-        if written
-            .unset
-            .iter()
-            .any(|unset| unset.text.split('=').next() == Some(name))
-        {
-            return Err(unusable(name, "UnsetEnvironment= takes it away again"));
+        if let Some((_, value)) = unit.from_files(name) {
+            base.push((name.to_owned(), value.to_owned()));
+            continue;
         }
         let value = match written.variable(name) {
             Some(variable) if resolved || (variable.uncertain && !unit.needs_reload) => {
@@ -61,7 +70,7 @@ pub(super) fn base(facts: &Facts, unit: &Unit) -> Result<Variables> {
             }
             Some(variable) if variable.uncertain => {
                 let why = format!("only systemd knows what {:?} stands for", variable.value);
-                return Err(unusable(name, &why));
+                return Err(unusable(unit, name, &why));
             }
             Some(variable) => &variable.value,
             None => match value_of(&unit.manager_environment, name) {
@@ -74,10 +83,13 @@ pub(super) fn base(facts: &Facts, unit: &Unit) -> Result<Variables> {
     Ok(base)
 }
 
-fn unusable(name: &str, why: &str) -> Error {
+fn unusable(unit: &Unit, name: &str, why: &str) -> Error {
+    let unit = typed(&unit.name);
     Error::cannot(Exit::NotApplied, format!("merge into {name}"))
         .caused_by(why)
-        .hint("see `systemctl --user cat docker.service`, and write the value out there")
+        .hint(format!(
+            "see `systemctl --user cat {unit}`, and write the value out there"
+        ))
 }
 
 fn value_of<'a>(variables: &'a [(String, String)], name: &str) -> Option<&'a str> {
@@ -116,9 +128,15 @@ pub(super) fn planned(
         Mtu::Keep => kept(MTU),
     };
     let flags = Some(merged_flags(base, intent)?);
+    let path = match intent.net {
+        Net::Pasta => path_with_pasta(facts),
+        Net::Slirp4netns => None,
+        Net::Keep => kept(PATH),
+    };
     let variables: Variables = VARIABLES
         .iter()
-        .zip([net, port_driver, mtu, flags])
+        .chain([&PATH])
+        .zip([net, port_driver, mtu, flags, path])
         .filter_map(|(&name, value)| Some((name.to_owned(), value?)))
         .collect();
     let (net, port_driver) = drivers(facts, base, &variables);
@@ -153,6 +171,27 @@ fn ours(facts: &Facts) -> Variables {
         .into_iter()
         .map(|variable| (variable.name, variable.value))
         .collect()
+}
+
+/// The unit's PATH with pasta's directory at its end; none where pasta is on it anyway.
+fn path_with_pasta(facts: &Facts) -> Option<String> {
+    let unit = facts.unit.is()?;
+    let tools = &facts.tools;
+    let pasta = tools.pasta.is().or_else(|| tools.pasta_elsewhere.is())?;
+    let directory = pasta.path.parent()?;
+    let ours = value_of(&ours(facts), PATH).map(str::to_owned);
+    let written = others(facts, unit);
+    let theirs = match (unit.from_files(PATH), written.variable(PATH)) {
+        (Some((_, path)), _) => path,
+        // Only systemd knows what the specifier stands for, and it says ours by now.
+        (None, Some(path)) if path.uncertain && ours.is_some() => return ours,
+        (None, Some(path)) if path.uncertain => unit.variable(PATH)?,
+        (None, Some(path)) => &path.value,
+        (None, None) => value_of(&unit.manager_environment, PATH).unwrap_or(DEFAULT_PATH),
+    };
+    let on_it = theirs.split(':').any(|known| Path::new(known) == directory);
+    let directory = directory.to_str().filter(|text| !text.contains(':'))?;
+    (!on_it).then(|| format!("{theirs}:{directory}"))
 }
 
 fn merged_flags(base: &[(String, String)], intent: &Intent) -> Result<String> {

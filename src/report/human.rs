@@ -5,16 +5,18 @@ use std::path::Path;
 
 use crate::apply::Restored;
 use crate::diagnose::{Cure, Finding, Severity, Wanted, obstacle};
-use crate::facts::{ChosenBy, Engine, Facts, Network, Seen, short};
+use crate::facts::{ChosenBy, Engine, Facts, Network, Seen, short, typed};
 use crate::hostile::plain;
 use crate::ui::{FAINT, STRONG, Sign, advice, sign};
 use crate::verify::Verification;
 
 mod checks;
 mod preview;
+mod snippets;
 
 pub use checks::{checks_in_words, verification};
 pub use preview::{explanation, preview};
+pub use snippets::snippets;
 
 /// `status`: one screen.
 pub fn status(facts: &Facts, findings: &[Finding]) -> String {
@@ -42,10 +44,12 @@ pub fn status(facts: &Facts, findings: &[Finding]) -> String {
     let curable = findings.iter().any(|finding| finding.cure == Cure::Setup);
     match obstacle(findings, Wanted::best(findings)) {
         Ok(()) if curable => {
-            let _ = writeln!(
-                text,
-                "\n{STRONG}hint{STRONG:#}: `rootless6 setup` makes IPv6 work"
-            );
+            let does = if facts.is_locked() {
+                "makes IPv6 work, or shows what to paste where it cannot write"
+            } else {
+                "makes IPv6 work"
+            };
+            let _ = writeln!(text, "\n{STRONG}hint{STRONG:#}: `rootless6 setup` {does}");
         }
         Ok(()) => {}
         Err(in_the_way) => {
@@ -64,6 +68,14 @@ pub fn scene(facts: &Facts) -> String {
     line("unit", unit(facts));
     for drop_in in facts.unit.is().into_iter().flat_map(|unit| &unit.drop_ins) {
         line("  drop-in", facts.short(drop_in));
+    }
+    for said in facts
+        .unit
+        .is()
+        .into_iter()
+        .flat_map(|unit| &unit.last_words)
+    {
+        line("  log", said.clone());
     }
     line("engine", engine(facts));
     if let Some(docker) = docker(facts) {
@@ -91,11 +103,22 @@ pub fn scene(facts: &Facts) -> String {
         "tools",
         format!(
             "pasta {}, slirp4netns {}",
-            seen(&facts.tools.pasta, "not found", tool),
+            pasta(facts),
             seen(&facts.tools.slirp4netns, "not found", tool)
         ),
     );
     text
+}
+
+fn pasta(facts: &Facts) -> String {
+    match facts.tools.pasta_elsewhere.is() {
+        Some(pasta) => format!(
+            "{}, not on the unit's PATH ({})",
+            pasta.version,
+            facts.short(&pasta.path)
+        ),
+        None => seen(&facts.tools.pasta, "not found", |tool| tool.version.clone()),
+    }
 }
 
 fn seen<T>(seen: &Seen<T>, absent: &str, show: impl Fn(&T) -> String) -> String {
@@ -116,8 +139,13 @@ fn unit(facts: &Facts) -> String {
                 .as_ref()
                 .map(|path| facts.short(path))
                 .unwrap_or_default();
+            let boot = if unit.is_enabled() {
+                ""
+            } else {
+                ", not started at boot"
+            };
             format!(
-                "{} {} ({})  {fragment}",
+                "{} {} ({}){boot}  {fragment}",
                 unit.name, unit.active_state, unit.sub_state
             )
         },
@@ -240,21 +268,6 @@ pub fn restored(home: &Path, restored: &Restored, earlier: bool) -> String {
 
 /// Words as a shell takes them.
 pub fn command_line(words: &[String]) -> String {
-    let plain = |word: &str| {
-        !word.is_empty()
-            && word
-                .chars()
-                .all(|c| c.is_ascii_alphanumeric() || "-_./:=,@%+".contains(c))
-    };
-    let quoted: Vec<String> = words
-        .iter()
-        .map(|word| {
-            if plain(word) {
-                word.clone()
-            } else {
-                format!("'{}'", word.replace('\'', "'\\''"))
-            }
-        })
-        .collect();
-    quoted.join(" ")
+    let typed: Vec<String> = words.iter().map(|word| typed(word)).collect();
+    typed.join(" ")
 }

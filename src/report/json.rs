@@ -41,6 +41,7 @@ pub fn status(facts: &Facts) -> Value {
         "unit": {
             "name": unit.map(|unit| &unit.name),
             "active": unit.map(|unit| unit.is_active()),
+            "enabled": unit.map(|unit| unit.is_enabled()),
             "fragment": unit.and_then(|unit| unit.fragment.as_ref()),
             "drop_ins": unit.map(|unit| &unit.drop_ins),
             "environment": environment,

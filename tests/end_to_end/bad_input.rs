@@ -3,10 +3,10 @@
 use crate::harness::Lab;
 
 /// A command as alice, its exit status, and words of its error.
-type Refusal<'a> = (&'a str, i32, &'a [&'a str]);
+pub(crate) type Refusal<'a> = (&'a str, i32, &'a [&'a str]);
 
 /// Each says why and what to type next, and neither writes nor restarts anything.
-fn refuses(lab: &Lab, refusals: &[Refusal]) {
+pub(crate) fn refuses(lab: &Lab, refusals: &[Refusal]) {
     let (before, invocation) = (lab.tree(), lab.invocation());
     let mut wrong = Vec::new();
     for (command, status, words) in refusals {

@@ -24,5 +24,6 @@ mod setup;
 mod stand_in;
 mod table;
 mod undo;
+mod units;
 mod verify;
 mod wizard;
