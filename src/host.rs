@@ -12,6 +12,7 @@ use nix::unistd::Uid;
 
 use crate::error::{Error, Exit, Result};
 use crate::facts::short;
+use crate::hostile::plain;
 
 pub mod engine;
 pub mod image;
@@ -51,11 +52,7 @@ impl Host {
     pub fn from_environment(unit: &str) -> Result<Self> {
         let uid = Uid::effective();
         if uid.is_root() {
-            return Err(Error::new(
-                Exit::Usage,
-                "rootless6 configures the rootless Docker of an ordinary user, and this is root",
-            )
-            .hint("run it as that user, in a login session of theirs: `machinectl shell USER@`"));
+            return Err(called_by_root());
         }
         check_unit_name(unit)?;
         let home = home()?;
@@ -85,6 +82,24 @@ impl Host {
     /// A path with the home directory shortened to `~`, for people.
     pub fn short(&self, path: &Path) -> String {
         short(path, &self.home)
+    }
+}
+
+fn called_by_root() -> Error {
+    let error = Error::new(
+        Exit::Usage,
+        "rootless6 configures the rootless Docker of an ordinary user, and this is root",
+    );
+    match env::var("SUDO_USER") {
+        Ok(user) if user != "root" => error
+            .hint("leave out `sudo`: rootless6 needs no root")
+            .hint(format!(
+                "or become that user first: `sudo rootless6 --user {} …`",
+                plain(&user)
+            )),
+        _ => {
+            error.hint("say whose Docker it is: `rootless6 --user NAME …` becomes that user first")
+        }
     }
 }
 

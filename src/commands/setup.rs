@@ -353,6 +353,9 @@ fn equivalent(arguments: &Setup, global: &Global, request: &Request) -> String {
     ]
     .map(str::to_owned)
     .to_vec();
+    if let Some(user) = &global.user {
+        words.extend(["--user".to_owned(), user.clone()]);
+    }
     if global.unit != DEFAULT_UNIT {
         words.extend(["--unit".to_owned(), global.unit.clone()]);
     }
