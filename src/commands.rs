@@ -9,6 +9,7 @@ use clap::CommandFactory;
 use clap::error::ErrorKind;
 
 use crate::cli::Cli;
+use crate::diagnose::{Code, Wanted, diagnose, obstacle};
 use crate::error::{Doing, Error, Exit, Result};
 use crate::facts::Facts;
 use crate::host::Host;
@@ -42,6 +43,19 @@ impl Scene {
             .is_some_and(|unit| !matches!(unit.active_state.as_str(), "inactive" | "failed"))
     }
 
+    /// The user's systemd.
+    ///
+    /// # Errors
+    /// Where it does not answer, what was found to be the reason.
+    fn systemd(&self) -> Result<&Systemd> {
+        self.systemd.as_ref().or_else(|error| {
+            let mut findings = diagnose(&self.facts);
+            findings.retain(|finding| matches!(finding.code, Code::NoLinger | Code::NoUserBus));
+            obstacle(&findings, Wanted::default())?;
+            Err(error.clone())
+        })
+    }
+
     async fn look(unit: &str) -> Result<Self> {
         let host = Host::from_environment(unit)?;
         if let Some(address) = &host.elsewhere {
@@ -52,12 +66,20 @@ impl Scene {
             .hint("run rootless6 there, or here with `env -u DOCKER_HOST rootless6 …`"));
         }
         let systemd = Systemd::connect(&host.bus).await;
-        let facts = inspect::gather(&host, systemd.as_ref().map_err(Error::to_string)).await;
+        let facts = inspect::gather(&host, systemd.as_ref().map_err(in_short)).await;
         Ok(Self {
             host,
             systemd,
             facts,
         })
+    }
+}
+
+/// The last place that was tried is the one that is always there.
+fn in_short(error: &Error) -> String {
+    match error.causes.last() {
+        Some(cause) => format!("{}: {cause}", error.message),
+        None => error.message.clone(),
     }
 }
 

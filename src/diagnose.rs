@@ -13,6 +13,7 @@ mod engine;
 mod host;
 mod obstacle;
 mod rootlesskit;
+mod session;
 mod unit;
 
 /// The stable names of what can be wrong. Scripts rely on them.
@@ -147,7 +148,8 @@ type Rule = fn(&Facts) -> Option<Finding>;
 /// In the order in which a packet meets the causes: what stands first explains what follows.
 const RULES: &[Rule] = &[
     engine::not_rootless,
-    unit::no_user_bus,
+    session::not_running,
+    session::no_user_bus,
     unit::missing,
     unit::start_limit,
     unit::not_running,
@@ -168,6 +170,7 @@ const RULES: &[Rule] = &[
     engine::ip6tables_off,
     engine::subnet_collides,
     engine::networks_without_ipv6,
+    session::no_linger,
 ];
 
 /// All findings, what explains the others first.

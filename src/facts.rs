@@ -8,9 +8,11 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 mod network;
+mod session;
 mod version;
 
 pub use network::{Address, Network, Route, RouteKind, RouteTo};
+pub use session::Session;
 pub use version::Version;
 
 /// The outcome of one look.
@@ -70,6 +72,8 @@ pub struct Facts {
     pub home: PathBuf,
     /// The name of the unit that was asked about, `docker.service`.
     pub unit_name: String,
+    /// The user, and what their systemd lives in.
+    pub session: Session,
     /// The user's unit that runs dockerd.
     pub unit: Seen<Unit>,
     /// What the Engine says of itself.

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use crate::capability;
 use crate::error::{Error, Exit, Result};
-use crate::facts::{Facts, Seen, Unit};
+use crate::facts::{Facts, Seen, Session, Unit};
 use crate::request::{Intent, Uplink};
 
 pub mod daemon_json;
@@ -94,12 +94,21 @@ pub fn plan(facts: &Facts, intent: &Intent, given: &Given) -> Result<Plan> {
     let (daemon_json, mut notes) = engine::daemon_json(facts, intent, given)?;
     files.extend(daemon_json);
     notes.extend(environment::overruled(&base, &environment));
+    notes.extend(without_linger(&facts.session));
     Ok(Plan {
         restart: restart(facts, unit, &environment, &files, intent),
         rehearsal: environment::rehearsal(facts, &base, &environment),
         files,
         environment,
         notes,
+    })
+}
+
+/// IPv6 lives as long as dockerd does.
+fn without_linger(session: &Session) -> Option<String> {
+    let user = &session.user;
+    (session.linger == Seen::Is(false)).then(|| {
+        format!("dockerd ends with {user}'s last logout, unless root lets it run on: `loginctl enable-linger {user}`")
     })
 }
 

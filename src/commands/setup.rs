@@ -113,7 +113,7 @@ async fn setup(
         arguments,
         site: Site {
             host: &prepared.scene.host,
-            systemd: prepared.scene.systemd.as_ref().map_err(Clone::clone)?,
+            systemd: prepared.scene.systemd()?,
             restarted: Cell::new(false),
             patience: Duration::from_secs(global.timeout),
         },
@@ -217,7 +217,7 @@ fn open(arguments: &Setup, scene: &Scene, request: &Request) -> Result<Option<Jo
         proof: !arguments.no_verify,
     };
     obstacle(&diagnose(&scene.facts), wanted)?;
-    scene.systemd.as_ref().map_err(Clone::clone)?;
+    scene.systemd()?;
     if arguments.dry_run {
         return Ok(None);
     }

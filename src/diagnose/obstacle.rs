@@ -1,10 +1,12 @@
-use super::{Code, Finding};
+use super::{Code, Cure, Finding, Severity};
 use crate::error::{Exit, Result};
 
-/// Findings that no plan gets around, and who can: see [`Exit`].
+/// Findings that no plan gets around as long as they are broken, and who can: see [`Exit`]. What
+/// only root can mend is always [`Exit::Blocked`].
 const OBSTACLES: &[(Code, Exit)] = &[
     (Code::DockerDesktop, Exit::Elsewhere),
     (Code::EngineNotRootless, Exit::Elsewhere),
+    (Code::NoLinger, Exit::Blocked),
     (Code::NoUserBus, Exit::NotApplied),
     (Code::UnitMissing, Exit::Elsewhere),
     (Code::HostNoIpv6Route, Exit::Elsewhere),
@@ -52,11 +54,16 @@ pub fn obstacle(findings: &[Finding], wanted: Wanted) -> Result<()> {
         .iter()
         .filter(|(code, _)| matters(code))
         .find_map(|(code, exit)| {
-            let finding = findings.iter().find(|finding| finding.code == *code)?;
+            let finding = findings
+                .iter()
+                .find(|finding| finding.code == *code && finding.severity == Severity::Broken)?;
             Some((finding, *exit))
         });
     match first {
-        Some((finding, exit)) => Err(finding.to_error(exit)),
+        Some((finding, exit)) => Err(finding.to_error(match finding.cure {
+            Cure::Root(_) => Exit::Blocked,
+            Cure::Setup | Cure::Words(_) => exit,
+        })),
         None => Ok(()),
     }
 }

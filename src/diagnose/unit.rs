@@ -4,22 +4,6 @@ use super::{Code, Cure, Finding, Severity};
 use crate::facts::{Facts, Seen};
 use crate::plan::VARIABLES;
 
-pub(super) fn no_user_bus(facts: &Facts) -> Option<Finding> {
-    let why = facts.unit.unknown()?;
-    Some(
-        Finding::new(
-            Code::NoUserBus,
-            Severity::Broken,
-            "the user's systemd cannot be reached",
-            Cure::Words(
-                "log in as this user (ssh or `machinectl shell USER@`): su and sudo give no user bus"
-                    .to_owned(),
-            ),
-        )
-        .seen(why),
-    )
-}
-
 pub(super) fn missing(facts: &Facts) -> Option<Finding> {
     match &facts.unit {
         Seen::Absent => {}
