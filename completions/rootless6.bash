@@ -306,11 +306,11 @@ _rootless6() {
                     return 0
                     ;;
                 --net)
-                    COMPREPLY=($(compgen -W "pasta keep" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "pasta slirp4netns keep" -- "${cur}"))
                     return 0
                     ;;
                 --port-driver)
-                    COMPREPLY=($(compgen -W "implicit keep" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "implicit builtin slirp4netns keep" -- "${cur}"))
                     return 0
                     ;;
                 --mtu)

@@ -179,7 +179,10 @@ impl Site<'_> {
         }
         progress.begin(match afterwards {
             Afterwards::Leave => "make systemd read its files again",
-            Afterwards::Restart | Afterwards::Retry => "restart dockerd with the old settings",
+            Afterwards::Restart => "restart dockerd with the old settings",
+            Afterwards::Retry => {
+                "start dockerd with the old settings, with which it did not answer before"
+            }
             Afterwards::Stop => "stop dockerd, which was not running before",
         });
         self.settle(afterwards)

@@ -9,6 +9,8 @@ use crate::facts::Version;
 /// RootlessKit's abilities (rootlesskit's release notes).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RootlessKitCan {
+    /// `--ipv6`, with slirp4netns alone: 0.14.0.
+    pub ipv6: bool,
     /// `--net=pasta` and `--port-driver=implicit`: 2.0.0.
     pub pasta: bool,
     /// Lets pasta configure IPv6 in the netns (`--config-net`): 2.3.0, rootlesskit#458. Without
@@ -19,9 +21,16 @@ pub struct RootlessKitCan {
 /// Looks a RootlessKit up.
 pub fn rootlesskit(version: Version) -> RootlessKitCan {
     RootlessKitCan {
+        ipv6: version >= Version::new(0, 14, 0),
         pasta: version >= Version::new(2, 0, 0),
         ipv6_config: version >= Version::new(2, 3, 0),
     }
+}
+
+/// Whether slirp4netns forwards ICMPv6 echo, as every libslirp did not before 4.8.0 (seen: 4.7.0
+/// drops what 4.8.0 and 4.9.5 forward).
+pub fn slirp4netns_forwards_echo(libslirp: Version) -> bool {
+    libslirp >= Version::new(4, 8, 0)
 }
 
 /// What an Engine needs in daemon.json for IPv6 in containers (moby's release notes).

@@ -11,7 +11,7 @@ use clap::error::ErrorKind;
 use crate::cli::Cli;
 use crate::diagnose::{Code, Wanted, diagnose, obstacle};
 use crate::error::{Doing, Error, Exit, Result};
-use crate::facts::Facts;
+use crate::facts::{Facts, Unit};
 use crate::host::Host;
 use crate::host::systemd::Systemd;
 use crate::hostile::plain;
@@ -51,22 +51,22 @@ impl Scene {
         self.systemd.as_ref().or_else(|error| {
             let mut findings = diagnose(&self.facts);
             findings.retain(|finding| matches!(finding.code, Code::NoLinger | Code::NoUserBus));
-            obstacle(&findings, Wanted::default())?;
+            obstacle(&findings, Wanted::best(&findings))?;
             Err(error.clone())
         })
     }
 
+    /// Whether dockerd was to run, and does not answer.
+    fn fails(&self) -> bool {
+        let stopped = |unit: &Unit| unit.active_state == "inactive";
+        self.facts.engine.is().is_none() && self.facts.unit.is().is_some_and(|unit| !stopped(unit))
+    }
+
     async fn look(unit: &str) -> Result<Self> {
-        let host = Host::from_environment(unit)?;
-        if let Some(address) = &host.elsewhere {
-            return Err(Error::new(
-                Exit::Elsewhere,
-                format!("DOCKER_HOST leads to another machine: {}", plain(address)),
-            )
-            .hint("run rootless6 there, or here with `env -u DOCKER_HOST rootless6 …`"));
-        }
+        let mut host = Host::from_environment(unit)?;
         let systemd = Systemd::connect(&host.bus).await;
         let facts = inspect::gather(&host, systemd.as_ref().map_err(in_short)).await;
+        host.socket.clone_from(&facts.socket);
         Ok(Self {
             host,
             systemd,

@@ -12,6 +12,7 @@ use crate::facts::Facts;
 mod engine;
 mod host;
 mod obstacle;
+mod platform;
 mod rootlesskit;
 mod session;
 mod unit;
@@ -92,7 +93,7 @@ pub enum Cure {
     Setup,
     /// Root does: commands ready to paste.
     Root(Vec<String>),
-    /// The user does: what, in words.
+    /// The user does: what, in words, a line for each thing.
     Words(String),
 }
 
@@ -127,13 +128,23 @@ impl Finding {
         self
     }
 
+    /// Whether the Engine, if any answers, has no RootlessKit of this user's behind it.
+    pub fn is_elsewhere(&self) -> bool {
+        let codes = [
+            Code::DockerDesktop,
+            Code::EngineNotRootless,
+            Code::ContextElsewhere,
+        ];
+        codes.contains(&self.code) && self.severity == Severity::Broken
+    }
+
     /// The finding as the reason why something was not done.
     pub fn to_error(&self, exit: Exit) -> Error {
         let mut error = Error::new(exit, format!("{} ({})", self.title, self.code));
         error.causes.clone_from(&self.evidence);
         match &self.cure {
             Cure::Setup => error.hint("`rootless6 setup` changes that"),
-            Cure::Words(words) => error.hint(words),
+            Cure::Words(words) => words.lines().fold(error, Error::hint),
             Cure::Root(lines) => {
                 error.needs_root.clone_from(lines);
                 error.hint("then run `rootless6 setup` again")
@@ -147,13 +158,16 @@ type Rule = fn(&Facts) -> Option<Finding>;
 
 /// In the order in which a packet meets the causes: what stands first explains what follows.
 const RULES: &[Rule] = &[
-    engine::not_rootless,
+    platform::elsewhere,
+    platform::wsl_without_systemd,
     session::not_running,
     session::no_user_bus,
     unit::missing,
     unit::start_limit,
     unit::not_running,
     unit::needs_reload,
+    host::ipv6_disabled,
+    platform::wsl_nat,
     host::no_ipv6_route,
     host::ping_group_range,
     rootlesskit::without_pasta,
@@ -163,6 +177,7 @@ const RULES: &[Rule] = &[
     rootlesskit::driver_without_icmp6,
     rootlesskit::without_ipv6_config,
     rootlesskit::mtu_trap,
+    platform::containerd_rootless,
     unit::environment_file_wins,
     engine::daemon_json_invalid,
     engine::iptables_off,
@@ -173,9 +188,24 @@ const RULES: &[Rule] = &[
     session::no_linger,
 ];
 
-/// All findings, what explains the others first.
+/// What is wrong with the networks of an Engine that is not ours to configure is not told.
+const OF_OUR_ENGINE: &[Code] = &[
+    Code::BridgeWithoutIpv6,
+    Code::Ip6tablesOff,
+    Code::NetworkWithoutIpv6,
+];
+
+/// All findings, what explains the others first. Of two with the same code the first one says more.
 pub fn diagnose(facts: &Facts) -> Vec<Finding> {
-    RULES.iter().filter_map(|rule| rule(facts)).collect()
+    let mut findings: Vec<Finding> = Vec::new();
+    for finding in RULES.iter().filter_map(|rule| rule(facts)) {
+        let told = findings.iter().any(|found| found.code == finding.code);
+        let ours = !findings.iter().any(Finding::is_elsewhere);
+        if !told && (ours || !OF_OUR_ENGINE.contains(&finding.code)) {
+            findings.push(finding);
+        }
+    }
+    findings
 }
 
 #[cfg(test)]

@@ -7,11 +7,15 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::capability;
+
 mod network;
+mod platform;
 mod session;
 mod version;
 
 pub use network::{Address, Network, Route, RouteKind, RouteTo};
+pub use platform::{ChosenBy, Elsewhere, Ipv6Off, Platform};
 pub use session::Session;
 pub use version::Version;
 
@@ -64,6 +68,17 @@ impl<T> Seen<T> {
     }
 }
 
+impl Seen<Unit> {
+    /// Whether there is a unit that systemd accepts, if that is known.
+    pub fn is_loaded(&self) -> Option<bool> {
+        match self {
+            Seen::Is(unit) => Some(unit.is_loaded()),
+            Seen::Absent => Some(false),
+            Seen::Unknown(_) => None,
+        }
+    }
+}
+
 /// Everything that was looked at, in one value.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -76,8 +91,12 @@ pub struct Facts {
     pub session: Session,
     /// The user's unit that runs dockerd.
     pub unit: Seen<Unit>,
-    /// What the Engine says of itself.
+    /// The Engine's socket: the unit's own; where there is no unit, the one that `docker` uses.
+    pub socket: PathBuf,
+    /// What the Engine there says of itself.
     pub engine: Seen<Engine>,
+    /// Where `docker` leads, and what kind of machine this is.
+    pub platform: Platform,
     /// The RootlessKit that runs now.
     pub rootlesskit: Seen<RootlessKit>,
     /// The tap interface's network inside RootlessKit's namespace; docker0 and the like are not
@@ -109,6 +128,12 @@ impl Facts {
             .and_then(|kit| kit.version.is().copied());
         let installed = || Version::find(&self.tools.rootlesskit.is()?.version);
         running.or_else(installed)
+    }
+
+    /// Whether slirp4netns, as it is installed, forwards ICMPv6 echo; none where nobody knows.
+    pub fn slirp4netns_forwards_echo(&self) -> Option<bool> {
+        let libslirp = self.tools.libslirp.is().copied();
+        libslirp.map(capability::slirp4netns_forwards_echo)
     }
 
     /// A path with the home directory shortened to `~`, for people.
@@ -205,10 +230,21 @@ pub struct Engine {
     pub rootless: bool,
     /// `/info`'s OperatingSystem, such as `Debian GNU/Linux 13` or `Docker Desktop`.
     pub operating_system: String,
+    /// `/info`'s Name: that of the machine on which it runs.
+    pub name: String,
+    /// Whether it is Podman that answers as Docker would.
+    pub podman: bool,
     /// RootlessKit's own version, where the Engine reports it (23.0 and later).
     pub rootlesskit: Option<Version>,
     /// The networks, by name.
     pub networks: Vec<DockerNetwork>,
+}
+
+impl Engine {
+    /// Whether it is a rootless dockerd on the machine of this name.
+    pub fn is_rootless_docker_on(&self, host_name: &str) -> bool {
+        self.rootless && !self.podman && self.name == host_name
+    }
 }
 
 /// A network of the Engine's.
@@ -320,6 +356,8 @@ pub struct RootlessKit {
 pub struct HostFacts {
     /// Its addresses and default routes.
     pub network: Seen<Network>,
+    /// Why it has no IPv6 at all; absent where IPv6 is on.
+    pub ipv6_off: Seen<Ipv6Off>,
     /// `net.ipv4.ping_group_range`: the groups that may open ICMP datagram sockets, ICMPv6 too.
     pub ping_group_range: Seen<(u32, u32)>,
     /// The groups that the user is in, the effective one included.
@@ -348,6 +386,8 @@ pub struct Tools {
     pub pasta: Seen<Tool>,
     /// slirp4netns.
     pub slirp4netns: Seen<Tool>,
+    /// The libslirp in it.
+    pub libslirp: Seen<Version>,
     /// docker-rootlesskit, else rootlesskit.
     pub rootlesskit: Seen<Tool>,
     /// dockerd, looked for only where the Engine does not answer.

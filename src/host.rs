@@ -42,8 +42,10 @@ pub struct Host {
     pub bus: Vec<Address>,
     /// The Engine's socket.
     pub socket: PathBuf,
-    /// Where `DOCKER_HOST` leads instead, if that is no socket of this machine.
-    pub elsewhere: Option<String>,
+    /// What decides where `docker` leads.
+    pub docker: DockerChoice,
+    /// Where the kernel tells of itself, `/proc`.
+    pub proc: PathBuf,
     /// The PATH of this process, where the unit names none.
     pub path: OsString,
     /// The name of dockerd's unit.
@@ -69,7 +71,6 @@ impl Host {
         let runtime = absolute("XDG_RUNTIME_DIR")
             .filter(|path| is_ours(path, uid))
             .unwrap_or_else(|| PathBuf::from(format!("/run/user/{uid}")));
-        let (socket, elsewhere) = engine_socket(&runtime);
         let own = |variable, usual| {
             absolute(variable)
                 .filter(|path| home == given || !path.starts_with(&given))
@@ -79,8 +80,9 @@ impl Host {
             config: own("XDG_CONFIG_HOME", ".config"),
             state: own("XDG_STATE_HOME", ".local/state"),
             bus: addresses(&runtime, uid),
-            socket,
-            elsewhere,
+            socket: runtime.join("docker.sock"),
+            docker: DockerChoice::from_environment(&home),
+            proc: PathBuf::from("/proc"),
             path: env::var_os("PATH").unwrap_or_default(),
             unit: unit.to_owned(),
             runtime,
@@ -115,6 +117,31 @@ fn called_by_root() -> Error {
             )),
         _ => {
             error.hint("say whose Docker it is: `rootless6 --user NAME …` becomes that user first")
+        }
+    }
+}
+
+/// What docker's own command looks at to find its Engine.
+#[derive(Debug, Clone, Default)]
+pub struct DockerChoice {
+    /// `$DOCKER_HOST`, if it is not empty.
+    pub host: Option<String>,
+    /// `$DOCKER_CONTEXT`, if it is not empty.
+    pub context: Option<String>,
+    /// `$DOCKER_CONFIG`, else `~/.docker`
+    pub config: PathBuf,
+}
+
+impl DockerChoice {
+    fn from_environment(home: &Path) -> Self {
+        let variable = |name| {
+            let value = env::var_os(name).filter(|value| !value.is_empty());
+            value.map(|value| value.to_string_lossy().into_owned())
+        };
+        Self {
+            host: variable("DOCKER_HOST"),
+            context: variable("DOCKER_CONTEXT"),
+            config: variable("DOCKER_CONFIG").map_or_else(|| home.join(".docker"), PathBuf::from),
         }
     }
 }
@@ -188,18 +215,6 @@ fn addresses(runtime: &Path, uid: Uid) -> Vec<Address> {
 fn socket_of(address: &str) -> Option<&Path> {
     let path = address.strip_prefix("unix:path=")?;
     Some(Path::new(path.split([',', ';']).next()?))
-}
-
-/// The socket, and where `DOCKER_HOST` leads if that is none.
-fn engine_socket(runtime: &Path) -> (PathBuf, Option<String>) {
-    let own = runtime.join("docker.sock");
-    match env::var("DOCKER_HOST").ok().filter(|host| !host.is_empty()) {
-        None => (own, None),
-        Some(address) => match address.strip_prefix("unix://") {
-            Some(path) => (path.into(), None),
-            None => (own, Some(address)),
-        },
-    }
 }
 
 fn check_unit_name(unit: &str) -> Result<()> {

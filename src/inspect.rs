@@ -13,6 +13,7 @@ use crate::host::{Host, engine, netns};
 use crate::uplink::TAP;
 use crate::vantage::{Answer, Request, Task};
 
+mod platform;
 mod rootlesskit;
 mod session;
 mod tools;
@@ -45,8 +46,12 @@ pub async fn gather(host: &Host, systemd: Result<&Systemd, String>) -> Facts {
             tokio::join!(tap(&running), tools::gather(&path), host_network());
         (unit, path, running, tap, tools, network)
     };
-    let (engine, (unit, path, running, tap, mut tools, network)) =
-        tokio::join!(engine::gather(&host.socket), beside_the_engine);
+    let (own, elsewhere, (unit, path, running, tap, mut tools, network)) = tokio::join!(
+        engine::gather(&host.socket),
+        platform::elsewhere(host),
+        beside_the_engine
+    );
+    let (socket, engine, elsewhere) = platform::choose(host, own, elsewhere, unit.is_loaded());
     if engine.is().is_none() {
         tools.dockerd = tools::dockerd(&path).await;
     }
@@ -59,11 +64,14 @@ pub async fn gather(host: &Host, systemd: Result<&Systemd, String>) -> Facts {
         our_drop_in: our_drop_in(host),
         host: HostFacts {
             network,
+            ipv6_off: platform::ipv6_off(&host.proc),
             ping_group_range: ping_group_range(),
             groups: groups(),
             distribution: distribution(),
         },
+        platform: platform::gather(host, elsewhere, unit.is()),
         unit,
+        socket,
         engine,
         tap,
         tools,

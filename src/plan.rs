@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 
 use crate::capability;
 use crate::error::{Error, Exit, Result};
-use crate::facts::{Facts, Seen, Session, Unit};
-use crate::request::{Intent, Uplink};
+use crate::facts::{Facts, NetDriver, Network, Seen, Session, Unit};
+use crate::request::{Intent, Proof, Uplink};
 
 pub mod daemon_json;
 pub mod dropin;
@@ -28,6 +28,8 @@ pub struct Given {
     pub program: PathBuf,
     /// 40 random bits for a unique local prefix.
     pub global_id: [u8; 5],
+    /// The tap interface's network as a rehearsal has shown it.
+    pub rehearsed: Seen<Network>,
 }
 
 /// What is to be done.
@@ -41,6 +43,8 @@ pub struct Plan {
     pub restart: Option<Restart>,
     /// RootlessKit's options for a rehearsal; none where its script would choose the driver.
     pub rehearsal: Option<Vec<String>>,
+    /// What can be proved afterwards.
+    pub proof: Proof,
     /// What the person should know besides.
     pub notes: Vec<String>,
 }
@@ -76,6 +80,9 @@ pub struct FileChange {
     pub after: String,
 }
 
+/// The limit of libslirp before 4.8.
+const WITHOUT_ECHO: &str = "slirp4netns carries TCP and UDP over IPv6, but here (libslirp before 4.8) no ICMPv6: ping6 will not work";
+
 /// Makes the plan.
 ///
 /// # Errors
@@ -89,14 +96,24 @@ pub fn plan(facts: &Facts, intent: &Intent, given: &Given) -> Result<Plan> {
     })?;
     let base = environment::base(facts, unit)?;
     let environment = environment::planned(facts, &base, intent)?;
+    let net = environment::net(facts, &base, &environment);
+    let uplink = wants_uplink(facts, intent, given, net.as_ref());
     let mut files = Vec::new();
-    files.extend(drop_in(facts, &environment, intent, given)?);
+    files.extend(drop_in(facts, &environment, uplink, given)?);
     let (daemon_json, mut notes) = engine::daemon_json(facts, intent, given)?;
     files.extend(daemon_json);
     notes.extend(environment::overruled(&base, &environment));
+    let slirp4netns = net == Some(NetDriver::Slirp4netns);
+    let proof = if slirp4netns && facts.slirp4netns_forwards_echo() != Some(true) {
+        notes.push(WITHOUT_ECHO.to_owned());
+        Proof::WithoutEcho
+    } else {
+        Proof::Whole
+    };
     notes.extend(without_linger(&facts.session));
     Ok(Plan {
-        restart: restart(facts, unit, &environment, &files, intent),
+        restart: restart(facts, unit, &environment, &files, intent, uplink),
+        proof,
         rehearsal: environment::rehearsal(facts, &base, &environment),
         files,
         environment,
@@ -115,7 +132,7 @@ fn without_linger(session: &Session) -> Option<String> {
 fn drop_in(
     facts: &Facts,
     environment: &[(String, String)],
-    intent: &Intent,
+    uplink: bool,
     given: &Given,
 ) -> Result<Option<FileChange>> {
     let variables: Vec<(&str, &str)> = environment
@@ -123,12 +140,11 @@ fn drop_in(
         .map(|(name, value)| (name.as_str(), value.as_str()))
         .collect();
     let program = given.program.to_string_lossy();
-    let uplink = dropin::Command {
-        program: &program,
-        arguments: &["uplink"],
-    };
-    let commands = if wants_uplink(facts, intent) {
-        vec![uplink]
+    let commands = if uplink {
+        vec![dropin::Command {
+            program: &program,
+            arguments: &["uplink"],
+        }]
     } else {
         Vec::new()
     };
@@ -137,15 +153,28 @@ fn drop_in(
     file_change(&facts.our_drop_in.path, &facts.our_drop_in.text, after)
 }
 
-/// Before 2.3.0 RootlessKit configures no IPv6 in the netns. A version that nobody knows gets the
-/// uplink too: where it is not needed it finds everything in place and does nothing.
-fn wants_uplink(facts: &Facts, intent: &Intent) -> bool {
+fn wants_uplink(facts: &Facts, intent: &Intent, given: &Given, net: Option<&NetDriver>) -> bool {
     match intent.uplink {
         Uplink::Always => true,
         Uplink::Never => false,
-        Uplink::Auto => !facts
-            .rootlesskit_version()
-            .is_some_and(|version| capability::rootlesskit(version).ipv6_config),
+        // Its router advertisements are lost on a kernel that forwards, as dockerd makes it.
+        Uplink::Auto if net == Some(&NetDriver::Slirp4netns) => true,
+        Uplink::Auto => !configures_ipv6(facts, given),
+    }
+}
+
+/// Whether RootlessKit lets pasta give the tap interface IPv6: what a rehearsal has shown, where
+/// the host had any to give, else the table. A version that nobody knows gets the uplink: where it
+/// is not needed it finds everything in place and does nothing.
+fn configures_ipv6(facts: &Facts, given: &Given) -> bool {
+    let by_table = || {
+        let version = facts.rootlesskit_version();
+        version.is_some_and(|version| capability::rootlesskit(version).ipv6_config)
+    };
+    let host_has_ipv6 = facts.host.network.is().is_some_and(Network::reaches_out);
+    match given.rehearsed.is() {
+        Some(tap) if host_has_ipv6 => tap.reaches_out(),
+        _ => by_table(),
     }
 }
 
@@ -177,6 +206,7 @@ fn restart(
     environment: &[(String, String)],
     files: &[FileChange],
     intent: &Intent,
+    uplink: bool,
 ) -> Option<Restart> {
     if !files.is_empty() {
         return Some(Restart::NewSettings);
@@ -188,7 +218,7 @@ fn restart(
     if not_live || engine::not_live(facts, intent) {
         return Some(Restart::NotLive);
     }
-    let lost = wants_uplink(facts, intent) && facts.tap.is().is_some_and(|tap| !tap.reaches_out());
+    let lost = uplink && facts.tap.is().is_some_and(|tap| !tap.reaches_out());
     lost.then_some(Restart::TapLost)
 }
 

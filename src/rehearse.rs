@@ -2,31 +2,40 @@
 //!
 //! What fails here costs nobody any downtime: an option that RootlessKit does not know, a pasta
 //! that cannot start, a tun device that is not ours. It has a state directory of its own and
-//! publishes nothing, so dockerd does not notice it. Its child is this program, which looks round
-//! and ends.
+//! publishes nothing, so dockerd does not notice it. Its child is this program, which looks round,
+//! tells what it sees and ends.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
+use tokio::time::{sleep, timeout};
+
 use crate::error::{Doing, Error, Exit, Result};
-use crate::facts::Facts;
+use crate::facts::{Facts, Network, Seen};
 use crate::host::{Host, process};
 use crate::hostile::plain;
-use crate::vantage::{self, Request, Task};
+use crate::uplink::TAP;
+use crate::vantage::{self, Answer, Request, Task};
 
 /// It takes a tenth of a second where it works; what hangs for longer would hang dockerd too.
 const DEADLINE: Duration = Duration::from_secs(15);
 
+/// Much longer than its start takes; then the rehearsal ends as it is.
+const START: Duration = Duration::from_secs(5);
+
+const RETRY: Duration = Duration::from_millis(5);
+
 /// RootlessKit says why in its last lines; the earlier ones are warnings that it always prints.
 const LAST_LINES: usize = 4;
 
-/// Starts RootlessKit with these options and a state directory of its own.
+/// Starts RootlessKit with these options and a state directory of its own, and tells the network
+/// that its tap interface has then.
 ///
 /// # Errors
 /// Why RootlessKit would not start with these settings: nothing has been changed then.
-pub async fn rehearse(host: &Host, facts: &Facts, options: &[String]) -> Result<()> {
+pub async fn rehearse(host: &Host, facts: &Facts, options: &[String]) -> Result<Seen<Network>> {
     let Some(rootlesskit) = facts.tools.rootlesskit.is() else {
-        return Ok(());
+        return Ok(Seen::Absent);
     };
     let state_dir = host
         .runtime
@@ -42,7 +51,7 @@ pub async fn rehearse(host: &Host, facts: &Facts, options: &[String]) -> Result<
     let ended = process::run(&rootlesskit.path, &arguments, path, DEADLINE).await;
     drop(swept);
     let causes = match ended {
-        Ok(ended) if ended.success => return Ok(()),
+        Ok(ended) if ended.success => return Ok(tap(&ended.stdout)),
         Ok(ended) => last_lines(&ended.stderr),
         Err(error) => std::iter::once(error.message).chain(error.causes).collect(),
     };
@@ -54,6 +63,14 @@ pub async fn rehearse(host: &Host, facts: &Facts, options: &[String]) -> Result<
         .into_iter()
         .fold(error, Error::caused_by)
         .hint("`--rehearse never` goes ahead all the same"))
+}
+
+fn tap(said: &[u8]) -> Seen<Network> {
+    match vantage::read_answer(said) {
+        Ok(Answer::Network(network)) => Seen::Is(network.of(TAP)),
+        Ok(_) => Seen::Unknown("the rehearsal's child answered something else".to_owned()),
+        Err(error) => Seen::Unknown(error.to_string()),
+    }
 }
 
 /// RootlessKit removes it itself unless it is ended, as when this run is interrupted.
@@ -69,7 +86,7 @@ fn child() -> Result<[String; 3]> {
     let program: PathBuf = process::own_file()?;
     let request = Request {
         join: None,
-        task: Task::Look,
+        task: Task::Rehearse,
     };
     let json = serde_json::to_string(&request).doing(|| "write the rehearsal's request")?;
     Ok([
@@ -77,6 +94,22 @@ fn child() -> Result<[String; 3]> {
         vantage::COMMAND.to_owned(),
         json,
     ])
+}
+
+/// Waits until RootlessKit, whose child this process is, has everything up: its API comes last. A
+/// child that ends earlier leaves the builtin port driver talking to nobody, which is an error.
+pub async fn await_rootlesskit() {
+    let Some(state_dir) = std::env::var_os("ROOTLESSKIT_STATE_DIR") else {
+        return;
+    };
+    let api = PathBuf::from(state_dir).join("api.sock");
+    // RootlessKit makes its state directory anew, so there is nothing yet to wait on.
+    let _ = timeout(START, async {
+        while !api.exists() {
+            sleep(RETRY).await;
+        }
+    })
+    .await;
 }
 
 fn last_lines(stderr: &str) -> Vec<String> {

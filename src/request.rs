@@ -7,6 +7,8 @@ use std::str::FromStr;
 use clap::{Args, ValueEnum};
 use serde::{Deserialize, Deserializer};
 
+use crate::capability;
+use crate::facts::Version;
 use crate::plan::subnet::{Subnet, TAP_NETWORK};
 
 /// RootlessKit rejects more than this.
@@ -22,7 +24,7 @@ const BRIDGE_PREFIXES: std::ops::RangeInclusive<u8> = 32..=112;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Args, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Request {
-    /// RootlessKit's network driver [default: pasta]
+    /// RootlessKit's network driver [default: pasta, or slirp4netns where RootlessKit has no pasta]
     #[arg(
         long,
         value_enum,
@@ -31,7 +33,7 @@ pub struct Request {
         hide_env = true
     )]
     pub net: Option<Net>,
-    /// RootlessKit's port driver [default: implicit]
+    /// RootlessKit's port driver [default: implicit with pasta, builtin with slirp4netns]
     #[arg(
         long,
         value_enum,
@@ -96,6 +98,8 @@ pub struct Request {
 pub enum Net {
     /// passt's pasta, the only driver that carries ICMPv6 echo
     Pasta,
+    /// Carries TCP and UDP over IPv6, but no ICMPv6
+    Slirp4netns,
     /// Whatever is configured now
     Keep,
 }
@@ -106,6 +110,10 @@ pub enum Net {
 pub enum PortDriver {
     /// pasta forwards published ports itself
     Implicit,
+    /// RootlessKit forwards them, of both families; not with pasta
+    Builtin,
+    /// slirp4netns forwards them, IPv4 alone, and keeps the source address
+    Slirp4netns,
     /// Whatever is configured now
     Keep,
 }
@@ -152,6 +160,15 @@ pub enum SubnetChoice {
     None,
 }
 
+/// What counts as the proof that IPv6 works.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Proof {
+    /// TCP and ICMPv6 echo.
+    Whole,
+    /// TCP: the driver carries no ICMPv6.
+    WithoutEcho,
+}
+
 /// A request with every hole filled.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Intent {
@@ -196,13 +213,27 @@ impl Request {
         }
     }
 
-    /// Fills what is still open with the defaults.
-    pub fn resolve(&self) -> Intent {
-        let net = self.net.unwrap_or(Net::Pasta);
+    /// The driver that is asked for, else the best that this RootlessKit has.
+    ///
+    /// A version that nobody knows counts as a new one: a rehearsal tells before any harm is done.
+    pub fn driver(&self, rootlesskit: Option<Version>) -> Net {
+        let has_pasta = rootlesskit.is_none_or(|version| capability::rootlesskit(version).pasta);
+        let best = if has_pasta {
+            Net::Pasta
+        } else {
+            Net::Slirp4netns
+        };
+        self.net.unwrap_or(best)
+    }
+
+    /// Fills what is still open with the best that this RootlessKit can do.
+    pub fn resolve(&self, rootlesskit: Option<Version>) -> Intent {
+        let net = self.driver(rootlesskit);
         Intent {
             net,
             port_driver: self.port_driver.unwrap_or(match net {
                 Net::Pasta => PortDriver::Implicit,
+                Net::Slirp4netns => PortDriver::Builtin,
                 Net::Keep => PortDriver::Keep,
             }),
             mtu: self.mtu.unwrap_or(Mtu::Bytes(DEFAULT_MTU)),

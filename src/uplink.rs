@@ -4,6 +4,10 @@
 //! RootlessKit 2.0–2.2 starts pasta without `--config-net` and configures IPv4 alone. pasta
 //! forwards IPv6 all the same, and answers neighbour solicitations for any gateway: all that is
 //! missing is an address and a route. The host's own global address is what pasta expects to see.
+//!
+//! slirp4netns announces a prefix of its own by router advertisement, which the kernel ignores as
+//! soon as dockerd has switched forwarding on. Its addresses are fixed, and the same can be set by
+//! hand.
 
 use std::net::Ipv6Addr;
 
@@ -17,25 +21,42 @@ use crate::host::netlink::Netlink;
 pub const TAP: &str = "tap0";
 
 /// Any link-local next hop does; this one is what pasta itself announces in its local mode.
-const GATEWAY: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1);
+const PASTA_GATEWAY: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1);
 
 /// One address: everything else is reached through the gateway, the host's neighbours too.
-const PREFIX: u8 = 128;
+const PASTA_PREFIX: u8 = 128;
+
+/// libslirp's own network (libslirp: `vprefix_addr6`, `vhost6`), and in it the address that
+/// corresponds to the 10.0.2.100 which RootlessKit gives tap0.
+const SLIRP4NETNS: Request = Request {
+    address: Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, 0x100),
+    prefix: 64,
+    gateway: Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, 2),
+};
 
 /// What the tap interface is to get.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Request {
     /// Its address.
     pub address: Ipv6Addr,
+    /// The length of the address's prefix.
+    pub prefix: u8,
+    /// Where its default route leads.
+    pub gateway: Ipv6Addr,
 }
 
 impl Request {
-    /// The address that the host itself would use: a global one of the interface that the default
+    /// What slirp4netns expects, whatever the host has.
+    pub fn for_slirp4netns() -> Self {
+        SLIRP4NETNS
+    }
+
+    /// What pasta expects: the address that the host itself would use: a global one of the interface that the default
     /// route leaves by, else any global one.
     ///
     /// # Errors
     /// When the host has no global address or no default route.
-    pub fn from_host(host: &Seen<Network>) -> Result<Self> {
+    pub fn for_pasta(host: &Seen<Network>) -> Result<Self> {
         let host = match host {
             Seen::Is(network) => network,
             Seen::Absent => return Err(nothing_to_bring("the host has no network")),
@@ -49,6 +70,8 @@ impl Request {
         match usable.first() {
             Some(address) => Ok(Self {
                 address: address.address,
+                prefix: PASTA_PREFIX,
+                gateway: PASTA_GATEWAY,
             }),
             None => Err(nothing_to_bring("the host has no global IPv6 address")),
         }
@@ -74,7 +97,9 @@ pub async fn bring(netlink: &Netlink, request: &Request) -> Result<Vec<Ipv6Addr>
     let before = netlink.network().await?;
     let mut added = Vec::new();
     if !before.global().any(|address| address.interface == TAP) {
-        netlink.add_address(tap, request.address, PREFIX).await?;
+        netlink
+            .add_address(tap, request.address, request.prefix)
+            .await?;
         added.push(request.address);
     }
     if !before
@@ -82,7 +107,7 @@ pub async fn bring(netlink: &Netlink, request: &Request) -> Result<Vec<Ipv6Addr>
         .iter()
         .any(|route| route.interface == TAP)
     {
-        netlink.set_default_route(tap, GATEWAY).await?;
+        netlink.set_default_route(tap, request.gateway).await?;
     }
     Ok(added)
 }
@@ -116,7 +141,7 @@ mod tests {
                 metric: 1,
             }],
         };
-        let request = Request::from_host(&Seen::Is(host)).unwrap();
+        let request = Request::for_pasta(&Seen::Is(host)).unwrap();
         assert_eq!(request.address, "2001:db8::2".parse::<Ipv6Addr>().unwrap());
     }
 
@@ -126,7 +151,7 @@ mod tests {
             addresses: vec![address("2001:db8::2", "eth0")],
             default_routes: Vec::new(),
         };
-        let error = Request::from_host(&Seen::Is(host)).unwrap_err();
+        let error = Request::for_pasta(&Seen::Is(host)).unwrap_err();
         assert_eq!(error.causes, ["the host has no IPv6 default route"]);
     }
 }

@@ -19,8 +19,8 @@ use crate::error::{Doing, Error, Exit, Result};
 use crate::facts::Network;
 use crate::host::netlink::Netlink;
 use crate::hostile::plain;
-use crate::uplink;
 use crate::verify::observe::{self, Observation};
+use crate::{rehearse, uplink};
 
 /// The hidden command that leads here.
 pub const COMMAND: &str = "vantage";
@@ -52,6 +52,8 @@ pub struct Join {
 pub enum Task {
     /// List addresses and default routes.
     Look,
+    /// The same as RootlessKit's child, once RootlessKit is through with its start.
+    Rehearse,
     /// Probe targets.
     Probe(observe::Request),
     /// Give the tap interface its address and default route.
@@ -62,7 +64,7 @@ pub enum Task {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Answer {
-    /// To [`Task::Look`].
+    /// To [`Task::Look`] and [`Task::Rehearse`].
     Network(Network),
     /// To [`Task::Probe`].
     Observation(Observation),
@@ -108,6 +110,10 @@ fn serve(request: &str) -> Result<Answer> {
         let netlink = Netlink::open()?;
         match &request.task {
             Task::Look => Ok(Answer::Network(netlink.network().await?)),
+            Task::Rehearse => {
+                rehearse::await_rootlesskit().await;
+                Ok(Answer::Network(netlink.network().await?))
+            }
             Task::Probe(request) => Ok(Answer::Observation(
                 observe::observe(&netlink, request).await?,
             )),

@@ -4,8 +4,10 @@ use dialoguer::Input;
 use dialoguer::console::Term;
 use dialoguer::theme::SimpleTheme;
 
+use crate::capability;
 use crate::error::{Error, Exit, Result};
-use crate::request::{NewNetworks, Request};
+use crate::facts::Facts;
+use crate::request::{Net, NewNetworks, Request};
 
 /// Somebody who answers.
 pub trait Prompt {
@@ -69,9 +71,12 @@ impl Prompt for Terminal {
 /// Fills what is open and worth asking: what has one sensible answer here is not.
 ///
 /// # Errors
-/// Exit 130 when the person interrupts.
-pub fn fill(prompt: &mut dyn Prompt, request: &mut Request, new_networks: bool) -> Result<()> {
-    if request.new_networks.is_none() && new_networks {
+/// Exit 3 for a no to all that is possible here, exit 130 when the person interrupts.
+pub fn fill(prompt: &mut dyn Prompt, request: &mut Request, facts: &Facts) -> Result<()> {
+    if request.net.is_none() && !carries_echo(facts) {
+        request.net = Some(without_echo(prompt)?);
+    }
+    if request.new_networks.is_none() && chooses_new_networks(facts) {
         let question = "Shall networks that are made from now on have IPv6 too?";
         request.new_networks = Some(match prompt.choose(question, &["yes", "no"])? {
             'y' => NewNetworks::Ipv6,
@@ -79,6 +84,34 @@ pub fn fill(prompt: &mut dyn Prompt, request: &mut Request, new_networks: bool) 
         });
     }
     Ok(())
+}
+
+fn carries_echo(facts: &Facts) -> bool {
+    let has_pasta = facts
+        .rootlesskit_version()
+        .is_none_or(|version| capability::rootlesskit(version).pasta);
+    has_pasta || facts.slirp4netns_forwards_echo() == Some(true)
+}
+
+fn chooses_new_networks(facts: &Facts) -> bool {
+    facts
+        .engine_version()
+        .is_some_and(|version| capability::engine(version).new_networks)
+}
+
+fn without_echo(prompt: &mut dyn Prompt) -> Result<Net> {
+    prompt.show(include_str!("../templates/explanation/without-echo.txt"));
+    match prompt.choose(
+        "Shall containers have TCP and UDP over IPv6, without ping6?",
+        &["yes", "no"],
+    )? {
+        'y' => Ok(Net::Slirp4netns),
+        _ => Err(
+            Error::new(Exit::NotApplied, "nothing was changed, as you said no").hint(
+                "ping6 needs RootlessKit 2.0 or later, as Docker Engine 25.0 or Debian 13 bring it",
+            ),
+        ),
+    }
 }
 
 /// Asks for the last yes; `explanation` is what an `e` shows.
@@ -107,6 +140,7 @@ pub fn go_ahead(prompt: &mut dyn Prompt, question: &str, explanation: Option<&st
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::facts::{Engine, RootlessKit, Seen, Version};
 
     struct Script(Vec<char>, Vec<String>);
 
@@ -141,7 +175,39 @@ mod tests {
             new_networks: Some(NewNetworks::Keep),
             ..Request::default()
         };
-        fill(&mut script, &mut request, true).unwrap();
-        fill(&mut script, &mut Request::default(), false).unwrap();
+        fill(&mut script, &mut request, &system("28.5.2", "2.0.2")).unwrap();
+        fill(&mut script, &mut Request::default(), &Facts::default()).unwrap();
+    }
+
+    #[test]
+    fn where_rootlesskit_has_no_pasta_its_limit_comes_before_the_question() {
+        let mut script = Script(vec!['y'], Vec::new());
+        let mut request = Request::default();
+        fill(&mut script, &mut request, &system("20.10.24", "1.1.0")).unwrap();
+        assert_eq!(request.net, Some(Net::Slirp4netns));
+        assert!(script.1[0].contains("ping6"), "the limit was shown");
+
+        let mut script = Script(vec!['n'], Vec::new());
+        let no = fill(
+            &mut script,
+            &mut Request::default(),
+            &system("20.10.24", "1.1.0"),
+        );
+        assert_eq!(no.unwrap_err().exit, Exit::NotApplied);
+    }
+
+    fn system(engine: &str, rootlesskit: &str) -> Facts {
+        let version = |text| Version::find(text).unwrap();
+        Facts {
+            engine: Seen::Is(Engine {
+                version: version(engine),
+                ..Engine::default()
+            }),
+            rootlesskit: Seen::Is(RootlessKit {
+                version: Seen::Is(version(rootlesskit)),
+                ..RootlessKit::default()
+            }),
+            ..Facts::default()
+        }
     }
 }

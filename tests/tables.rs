@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use rootless6::diagnose::{Finding, Wanted, diagnose, obstacle};
-use rootless6::facts::Facts;
+use rootless6::facts::{Facts, Seen};
 use rootless6::plan::{self, Given, Plan};
 use rootless6::request::Request;
 use similar::TextDiff;
@@ -35,7 +35,7 @@ fn a_plan_carried_out_leaves_nothing_to_do() {
     ] {
         let mut facts = facts(format!("tests/facts/{name}.json").as_ref());
         for change in planned(&facts).unwrap().files {
-            let text = rootless6::facts::Seen::Is(change.after);
+            let text = Seen::Is(change.after);
             if change.path == facts.daemon_json.path {
                 facts.daemon_json.text = text;
             } else {
@@ -50,14 +50,38 @@ fn a_plan_carried_out_leaves_nothing_to_do() {
 fn to_keep_the_drivers_is_to_keep_ours_too() {
     let facts = facts("tests/facts/debian-14-set-up.json".as_ref());
     let keep = Request::from_toml("net = 'keep'\nmtu = 'keep'").unwrap();
-    let plan = plan::plan(&facts, &keep.resolve(), &given()).unwrap();
+    let plan = plan::plan(&facts, &keep.resolve(facts.rootlesskit_version()), &given()).unwrap();
     assert!(plan.is_empty(), "{plan:?}");
+}
+
+#[test]
+fn what_a_rehearsal_shows_overrules_the_table_of_versions() {
+    let uplink = |name: &str, rehearsed: &str| {
+        let facts = facts(format!("tests/facts/{name}.json").as_ref());
+        let tap = crate::facts(format!("tests/facts/{rehearsed}.json").as_ref()).tap;
+        let given = Given {
+            rehearsed: tap,
+            ..given()
+        };
+        let intent = Request::default().resolve(facts.rootlesskit_version());
+        let plan = plan::plan(&facts, &intent, &given).unwrap();
+        plan.files[0].after.contains("uplink")
+    };
+    let with_ipv6 = "debian-14-set-up";
+    assert!(uplink("debian-14-fresh", "debian-14-fresh"));
+    assert!(!uplink("debian-14-fresh", with_ipv6));
+    assert!(uplink("engine-27-with-rootlesskit-2.3", "debian-14-fresh"));
+    assert!(
+        uplink("debian-12-fresh", with_ipv6),
+        "slirp4netns loses again what it shows then"
+    );
 }
 
 fn given() -> Given {
     Given {
         program: "/home/alice/.local/bin/rootless6".into(),
         global_id: [0x12, 0x34, 0x56, 0x78, 0x9a],
+        rehearsed: Seen::Absent,
     }
 }
 
@@ -67,7 +91,11 @@ fn facts(path: &Path) -> Facts {
 }
 
 fn planned(facts: &Facts) -> rootless6::error::Result<Plan> {
-    plan::plan(facts, &Request::default().resolve(), &given())
+    plan::plan(
+        facts,
+        &Request::default().resolve(facts.rootlesskit_version()),
+        &given(),
+    )
 }
 
 fn judged(facts: &Facts) -> String {
@@ -80,7 +108,7 @@ fn judged(facts: &Facts) -> String {
         text.push_str("nothing found\n");
     }
     text.push('\n');
-    match obstacle(&findings, Wanted::default()).and_then(|()| planned(facts)) {
+    match obstacle(&findings, Wanted::best(&findings)).and_then(|()| planned(facts)) {
         Ok(plan) => text.push_str(&shown(&plan)),
         Err(error) => {
             let _ = writeln!(text, "no plan, exit {}: {error}", error.exit as u8);

@@ -44,6 +44,9 @@ pub struct Entry {
     pub state: State,
     /// The unit that was restarted.
     pub unit: String,
+    /// Whether dockerd was failing before: with the old state back it may go on failing.
+    #[serde(default)]
+    pub failing: bool,
     changes: Vec<Change>,
     made_directories: Vec<PathBuf>,
 }
@@ -143,13 +146,14 @@ impl Journal {
     ///
     /// # Errors
     /// As [`Journal::entries`].
-    pub fn begin(&self, unit: &str) -> Result<Entry> {
+    pub fn begin(&self, unit: &str, failing: bool) -> Result<Entry> {
         let last = self.entries()?.last().map_or(0, |entry| entry.generation);
         Ok(Entry {
             schema: SCHEMA,
             generation: last + 1,
             state: State::Begun,
             unit: unit.to_owned(),
+            failing,
             changes: Vec::new(),
             made_directories: Vec::new(),
         })
@@ -326,7 +330,7 @@ mod tests {
         let ours = directory.path().join("a/b/ours");
         let theirs = directory.path().join("theirs");
         fs::write(&theirs, "old").unwrap();
-        let mut entry = journal.begin("docker.service").unwrap();
+        let mut entry = journal.begin("docker.service", false).unwrap();
         entry.write(&journal, &change(&ours, None)).unwrap();
         entry
             .write(&journal, &change(&theirs, Some("old")))
@@ -349,7 +353,7 @@ mod tests {
         let journal = Journal::open(directory.path()).unwrap();
         let path = directory.path().join("file");
         fs::write(&path, "edited").unwrap();
-        let mut entry = journal.begin("docker.service").unwrap();
+        let mut entry = journal.begin("docker.service", false).unwrap();
         for before in [None, Some("old")] {
             entry.write(&journal, &change(&path, before)).unwrap_err();
         }

@@ -12,17 +12,16 @@ use serde_json::json;
 use super::{Scene, with_settings};
 use crate::apply::Site;
 use crate::apply::journal::{self, Journal, State};
-use crate::capability;
 use crate::cli::{Accept, DEFAULT_UNIT, Global, Rehearse, Setup};
 use crate::diagnose::{Wanted, diagnose, obstacle};
 use crate::error::{Doing, Error, Exit, Result};
-use crate::facts::Container;
+use crate::facts::{Container, Facts, NetDriver, Seen};
 use crate::host::image::Leftovers;
 use crate::host::{Host, engine, process};
 use crate::plan::{self, Given, Plan, Restart};
 use crate::rehearse::rehearse;
 use crate::report::{Report, human};
-use crate::request::{Net, Request};
+use crate::request::{Intent, Net, Proof, Request};
 use crate::ui::{Progress, Step, Steps, Ui};
 use crate::verify::{self, Vantage, Verification, targets};
 use crate::wizard::{self, Terminal};
@@ -137,7 +136,7 @@ struct Prepared {
     targets: Option<Vec<Ipv6Addr>>,
 }
 
-/// Looks, plans, asks and rehearses; none when there is nothing to carry out.
+/// Looks, plans, rehearses and asks; none when there is nothing to carry out.
 async fn prepare(
     arguments: &Setup,
     global: &Global,
@@ -159,17 +158,23 @@ async fn prepare(
     let journal = open(arguments, &scene, &request)?;
     if asks {
         ui.say(&human::scene(&scene.facts));
-        wizard::fill(&mut Terminal, &mut request, offers_new_networks(&scene))?;
+        wizard::fill(&mut Terminal, &mut request, &scene.facts)?;
     }
-    let mut plan = plan::plan(&scene.facts, &request.resolve(), &given()?)?;
-    if let Some(journal) = &journal
-        && !journal.never_live(&scene.host.unit)?.is_empty()
-    {
-        plan.restart = plan.restart.or(Some(Restart::NotLive));
-    }
+    let intent = request.resolve(scene.facts.rootlesskit_version());
+    let mut given = given()?;
+    let mut plan = make_plan(&scene, &intent, &given, journal.as_ref())?;
     record.equivalent = Some(equivalent(arguments, global, &request));
+    if journal.is_some()
+        && let Some(options) = worth_rehearsing(arguments, &plan)
+    {
+        steps.begin("rehearse RootlessKit with the new settings");
+        given.rehearsed = rehearse(&scene.host, &scene.facts, options).await?;
+        steps.done();
+        ui.say("");
+        plan = make_plan(&scene, &intent, &given, journal.as_ref())?;
+    }
     if plan.is_empty() || (plan.files.is_empty() && arguments.no_restart) {
-        nothing_to_do(arguments, &scene, &targets, record).await;
+        nothing_to_do(arguments, &scene, &targets, plan.proof, record).await;
         return Ok(None);
     }
     for change in &plan.files {
@@ -197,8 +202,34 @@ async fn prepare(
         restarts,
         stopping,
     };
-    prepared.rehearse(arguments, steps).await?;
+    if let Some(targets) = &prepared.targets {
+        host_reaches(&prepared.scene, targets, prepared.plan.proof).await?;
+    }
     Ok(Some(prepared))
+}
+
+/// The plan, and a restart for what an earlier run wrote and nothing has taken up yet.
+fn make_plan(
+    scene: &Scene,
+    intent: &Intent,
+    given: &Given,
+    journal: Option<&Journal>,
+) -> Result<Plan> {
+    let mut plan = plan::plan(&scene.facts, intent, given)?;
+    if let Some(journal) = journal
+        && !journal.never_live(&scene.host.unit)?.is_empty()
+    {
+        plan.restart = plan.restart.or(Some(Restart::NotLive));
+    }
+    Ok(plan)
+}
+
+/// RootlessKit's options where its next start is part of the plan: a throw-away one shows before
+/// any downtime whether it starts at all, and what its tap interface has then.
+fn worth_rehearsing<'a>(arguments: &Setup, plan: &'a Plan) -> Option<&'a [String]> {
+    let restarts = plan.restart.is_some() && !arguments.no_restart;
+    let wanted = restarts && arguments.rehearse == Rehearse::Auto;
+    plan.rehearsal.as_deref().filter(|_| wanted)
 }
 
 fn nobody_to_ask() -> Error {
@@ -212,10 +243,7 @@ fn nobody_to_ask() -> Error {
 
 /// Makes sure that a plan can lead anywhere, and opens the journal for all but a dry run.
 fn open(arguments: &Setup, scene: &Scene, request: &Request) -> Result<Option<Journal>> {
-    let wanted = Wanted {
-        pasta: request.resolve().net == Net::Pasta,
-        proof: !arguments.no_verify,
-    };
+    let wanted = wanted(arguments, &scene.facts, request);
     obstacle(&diagnose(&scene.facts), wanted)?;
     scene.systemd()?;
     if arguments.dry_run {
@@ -224,20 +252,25 @@ fn open(arguments: &Setup, scene: &Scene, request: &Request) -> Result<Option<Jo
     open_journal(&scene.host).map(Some)
 }
 
-impl Prepared {
-    /// What can be found out before any downtime: whether the host reaches the target at all, and
-    /// whether RootlessKit starts.
-    async fn rehearse(&self, arguments: &Setup, steps: &mut Steps) -> Result<()> {
-        if let Some(targets) = &self.targets {
-            host_reaches(&self.scene, targets).await?;
+fn wanted(arguments: &Setup, facts: &Facts, request: &Request) -> Wanted {
+    let net = request.driver(facts.rootlesskit_version());
+    let carries_echo = match net {
+        Net::Pasta => true,
+        Net::Slirp4netns => facts.slirp4netns_forwards_echo() == Some(true),
+        Net::Keep => {
+            let kit = facts.rootlesskit.is();
+            let slirp4netns = kit.is_some_and(|kit| kit.net == NetDriver::Slirp4netns);
+            !slirp4netns || facts.slirp4netns_forwards_echo() == Some(true)
         }
-        let wanted = self.restarts && arguments.rehearse == Rehearse::Auto;
-        if let Some(options) = self.plan.rehearsal.as_ref().filter(|_| wanted) {
-            steps.begin("rehearse RootlessKit with the new settings");
-            rehearse(&self.scene.host, &self.scene.facts, options).await?;
-            steps.done();
-        }
-        Ok(())
+    };
+    let proof = if carries_echo {
+        Proof::Whole
+    } else {
+        Proof::WithoutEcho
+    };
+    Wanted {
+        pasta: net == Net::Pasta,
+        proof: Some(proof).filter(|_| !arguments.no_verify),
     }
 }
 
@@ -254,19 +287,13 @@ fn open_journal(host: &Host) -> Result<Journal> {
     }
 }
 
-fn offers_new_networks(scene: &Scene) -> bool {
-    scene
-        .facts
-        .engine_version()
-        .is_some_and(|version| capability::engine(version).new_networks)
-}
-
 fn given() -> Result<Given> {
     let mut global_id = [0; 5];
     getrandom::fill(&mut global_id).doing(|| "ask the kernel for random bits")?;
     Ok(Given {
         program: process::own_file()?,
         global_id,
+        rehearsed: Seen::Absent,
     })
 }
 
@@ -275,12 +302,13 @@ async fn nothing_to_do(
     arguments: &Setup,
     scene: &Scene,
     targets: &[Ipv6Addr],
+    proof: Proof,
     record: &mut Record,
 ) {
     if !arguments.no_verify && !arguments.dry_run {
         let verification =
             verify::verify(&scene.facts, &scene.host.socket, &VANTAGES, targets).await;
-        record.verification = Some(verification);
+        record.verification = Some(verification.accepting(proof));
     }
     record.text = human::nothing_to_do(record.verification.as_ref());
 }
@@ -329,8 +357,10 @@ fn consent(arguments: &Setup, asks: bool, stopping: &[Container], plan: &Plan) -
 }
 
 /// A proof that must fail is not worth a restart.
-async fn host_reaches(scene: &Scene, targets: &[Ipv6Addr]) -> Result<()> {
-    let seen = verify::verify(&scene.facts, &scene.host.socket, &[Vantage::Host], targets).await;
+async fn host_reaches(scene: &Scene, targets: &[Ipv6Addr], proof: Proof) -> Result<()> {
+    let seen = verify::verify(&scene.facts, &scene.host.socket, &[Vantage::Host], targets)
+        .await
+        .accepting(proof);
     if seen.passes() {
         return Ok(());
     }

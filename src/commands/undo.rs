@@ -84,8 +84,9 @@ fn then_again(mut error: Error) -> Error {
     error
 }
 
-/// dockerd is restarted if it runs with what is taken back, or has failed with it. One that was
-/// stopped stays stopped, unless a setup that was cut short stopped it.
+/// dockerd is restarted if it runs with what is taken back, or has failed with it, and must answer
+/// then unless it was failing before. One that was stopped stays stopped, unless a setup that was
+/// cut short stopped it.
 fn afterwards(scene: &Scene, entry: &Entry) -> Afterwards {
     let stopped = scene
         .facts
@@ -93,8 +94,8 @@ fn afterwards(scene: &Scene, entry: &Entry) -> Afterwards {
         .is()
         .is_some_and(|unit| unit.active_state == "inactive");
     match entry.state {
-        State::Begun => Afterwards::Restart,
-        _ if stopped => Afterwards::Leave,
+        State::Written | State::Applied | State::Undone if stopped => Afterwards::Leave,
+        _ if entry.failing => Afterwards::Retry,
         _ => Afterwards::Restart,
     }
 }

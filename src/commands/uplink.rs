@@ -40,10 +40,11 @@ pub async fn run(global: &Global) -> Report {
 
 async fn bring(global: &Global) -> Result<(String, bool)> {
     let kit = rootlesskit(global).await?;
-    if kit.net != NetDriver::Pasta {
-        return Ok((format!("{} needs no uplink\n", kit.net.name()), false));
-    }
-    let request = request().await?;
+    let request = match kit.net {
+        NetDriver::Pasta => from_host().await?,
+        NetDriver::Slirp4netns if kit.ipv6 => Request::for_slirp4netns(),
+        other => return Ok((format!("{} needs no uplink\n", other.name()), false)),
+    };
     let asked = vantage::Request {
         join: Some(inspect::join(&kit)),
         task: Task::Uplink(request),
@@ -65,10 +66,10 @@ async fn bring(global: &Global) -> Result<(String, bool)> {
 
 /// At boot the host may still be waiting for its router's advertisement, or for duplicate address
 /// detection.
-async fn request() -> Result<Request> {
+async fn from_host() -> Result<Request> {
     let deadline = Instant::now() + HOST_PATIENCE;
     loop {
-        let request = Request::from_host(&inspect::host_network().await);
+        let request = Request::for_pasta(&inspect::host_network().await);
         if request.is_ok() || Instant::now() >= deadline {
             return request;
         }

@@ -7,36 +7,6 @@ use crate::plan::daemon_json::lookup;
 use crate::plan::subnet;
 use serde_json::Value;
 
-pub(super) fn not_rootless(facts: &Facts) -> Option<Finding> {
-    let engine = facts.engine.is()?;
-    if engine.operating_system.starts_with("Docker Desktop") {
-        return Some(
-            Finding::new(
-                Code::DockerDesktop,
-                Severity::Broken,
-                "this is Docker Desktop: its network is not RootlessKit's",
-                Cure::Words(
-                    "choose dual stack in Docker Desktop under Settings, Resources, Network"
-                        .to_owned(),
-                ),
-            )
-            .seen(format!("OperatingSystem: {}", engine.operating_system)),
-        );
-    }
-    (!engine.rootless).then(|| {
-        Finding::new(
-            Code::EngineNotRootless,
-            Severity::Broken,
-            "the Engine that answers is not rootless",
-            Cure::Words(
-                "a rootful dockerd gets IPv6 by `ipv6` and `fixed-cidr-v6` in /etc/docker/daemon.json"
-                    .to_owned(),
-            ),
-        )
-        .seen("/info has no name=rootless")
-    })
-}
-
 pub(super) fn daemon_json_invalid(facts: &Facts) -> Option<Finding> {
     let path = facts.daemon_json.path.display();
     let why = match &facts.daemon_json.text {

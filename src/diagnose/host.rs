@@ -1,7 +1,11 @@
 //! The host's own network.
 
 use super::{Code, Cure, Finding, Severity};
-use crate::facts::Facts;
+use crate::capability;
+use crate::facts::{Facts, Ipv6Off, Network};
+
+/// Sorts after what else is there (sysctl.d(5)), which has switched IPv6 off.
+const SYSCTL_FILE: &str = "/etc/sysctl.d/zz-rootless6.conf";
 
 /// What lets the user's processes, pasta among them, send echo requests.
 const ALLOW_PING: &[&str] = &[
@@ -9,9 +13,61 @@ const ALLOW_PING: &[&str] = &[
     "echo \"net.ipv4.ping_group_range = 0 2147483647\" > /etc/sysctl.d/60-rootless6.conf",
 ];
 
+pub(super) fn ipv6_disabled(facts: &Facts) -> Option<Finding> {
+    let reaches_out = |network: &Network| !network.default_routes.is_empty();
+    if facts.host.network.is().is_some_and(reaches_out) {
+        return None;
+    }
+    let finding =
+        |title: &str, cure| Finding::new(Code::HostIpv6Disabled, Severity::Broken, title, cure);
+    Some(match facts.host.ipv6_off.is()? {
+        Ipv6Off::Kernel { told: true } => finding(
+            "the kernel was started without IPv6",
+            Cure::Words(
+                "root takes ipv6.disable=1 off the kernel's command line (where there is GRUB: /etc/default/grub, then `update-grub` or `grub2-mkconfig`) and restarts the machine"
+                    .to_owned(),
+            ),
+        )
+        .seen("/proc/cmdline has ipv6.disable=1"),
+        Ipv6Off::Kernel { told: false } => finding(
+            "the kernel has no IPv6",
+            Cure::Words(
+                "root loads the module (`modprobe ipv6`), or starts a kernel that has IPv6".to_owned(),
+            ),
+        )
+        .seen("there is no /proc/sys/net/ipv6"),
+        Ipv6Off::Sysctl(names) => switched_off(names),
+    })
+}
+
+fn switched_off(names: &[String]) -> Finding {
+    // A full stop in an interface's name is written as a slash (sysctl(8)).
+    let keys: Vec<_> = names
+        .iter()
+        .map(|name| format!("net.ipv6.conf.{}.disable_ipv6", name.replace('.', "/")))
+        .collect();
+    let now = keys.iter().map(|key| format!("sysctl -w {key}=0"));
+    let for_ever = keys
+        .iter()
+        .map(|key| format!("echo \"{key} = 0\" >> {SYSCTL_FILE}"));
+    let finding = Finding::new(
+        Code::HostIpv6Disabled,
+        Severity::Broken,
+        "IPv6 is switched off on the host",
+        Cure::Root(now.chain(for_ever).collect()),
+    );
+    let seen = |finding: Finding, key| finding.seen(format!("{key} = 1"));
+    let finding = keys.iter().fold(finding, seen);
+    if names.iter().any(|name| name == "all") {
+        finding.seen("addresses come back with the next router advertisement, or when the network is configured again")
+    } else {
+        finding.seen("NetworkManager does that to a connection with ipv6.method=disabled")
+    }
+}
+
 pub(super) fn no_ipv6_route(facts: &Facts) -> Option<Finding> {
     let network = facts.host.network.is()?;
-    if !network.default_routes.is_empty() {
+    if !network.default_routes.is_empty() || ipv6_disabled(facts).is_some() {
         return None;
     }
     let addresses = network.global().count();
@@ -31,7 +87,11 @@ pub(super) fn no_ipv6_route(facts: &Facts) -> Option<Finding> {
 }
 
 pub(super) fn ping_group_range(facts: &Facts) -> Option<Finding> {
-    if facts.host.may_ping()? {
+    let has_pasta = facts
+        .rootlesskit_version()
+        .is_none_or(|version| capability::rootlesskit(version).pasta);
+    let forwards = has_pasta || facts.slirp4netns_forwards_echo() == Some(true);
+    if facts.host.may_ping()? || !forwards {
         return None;
     }
     let (low, high) = facts.host.ping_group_range.is()?;
@@ -39,7 +99,7 @@ pub(super) fn ping_group_range(facts: &Facts) -> Option<Finding> {
         Finding::new(
             Code::HostPingGroupRange,
             Severity::Broken,
-            "the kernel lets none of your groups send echo requests, so pasta cannot either",
+            "the kernel lets none of your groups send echo requests, so neither pasta nor slirp4netns can",
             Cure::Root(ALLOW_PING.iter().map(|&line| line.to_owned()).collect()),
         )
         .seen(format!("net.ipv4.ping_group_range = {low} {high}"))

@@ -1,16 +1,21 @@
 use super::{Code, Cure, Finding, Severity};
 use crate::error::{Exit, Result};
+use crate::request::Proof;
 
-/// Findings that no plan gets around as long as they are broken, and who can: see [`Exit`]. What
-/// only root can mend is always [`Exit::Blocked`].
+/// Findings that no plan gets around, unless their cure is setup itself; how setup ends then unless
+/// root can help.
 const OBSTACLES: &[(Code, Exit)] = &[
     (Code::DockerDesktop, Exit::Elsewhere),
     (Code::EngineNotRootless, Exit::Elsewhere),
+    (Code::ContextElsewhere, Exit::Elsewhere),
     (Code::NoLinger, Exit::Blocked),
     (Code::NoUserBus, Exit::NotApplied),
     (Code::UnitMissing, Exit::Elsewhere),
+    (Code::ContainerdRootlessConflict, Exit::Elsewhere),
+    (Code::HostIpv6Disabled, Exit::Blocked),
     (Code::HostNoIpv6Route, Exit::Elsewhere),
     (Code::RootlesskitWithoutPasta, Exit::NotApplied),
+    (Code::DriverWithoutIpv6, Exit::NotApplied),
     (Code::PastaMissing, Exit::Blocked),
     (Code::HostPingGroupRange, Exit::Blocked),
     (Code::EnvironmentFileWins, Exit::NotApplied),
@@ -24,20 +29,30 @@ const PASTAS_OWN: &[Code] = &[Code::RootlesskitWithoutPasta, Code::PastaMissing]
 /// Obstacles only to a proof: the host may get its IPv6 later.
 const PROOFS_OWN: &[Code] = &[Code::HostNoIpv6Route, Code::HostPingGroupRange];
 
+/// Obstacles only to echo requests.
+const ECHOS_OWN: &[Code] = &[Code::HostPingGroupRange];
+
 /// What is wanted, as far as it decides what is in the way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Wanted {
     /// Whether RootlessKit is to use pasta.
     pub pasta: bool,
-    /// Whether IPv6 is to be proved afterwards.
-    pub proof: bool,
+    /// What is to be proved afterwards, if anything.
+    pub proof: Option<Proof>,
 }
 
-impl Default for Wanted {
-    fn default() -> Self {
+impl Wanted {
+    /// The best that is possible here: pasta and echo requests wherever RootlessKit has pasta.
+    pub fn best(findings: &[Finding]) -> Self {
+        let mut codes = findings.iter().map(|finding| finding.code);
+        let pasta = !codes.any(|code| code == Code::RootlesskitWithoutPasta);
         Self {
-            pasta: true,
-            proof: true,
+            pasta,
+            proof: Some(if pasta {
+                Proof::Whole
+            } else {
+                Proof::WithoutEcho
+            }),
         }
     }
 }
@@ -48,7 +63,9 @@ impl Default for Wanted {
 /// The first obstacle, with its evidence and what to do about it.
 pub fn obstacle(findings: &[Finding], wanted: Wanted) -> Result<()> {
     let matters = |code: &Code| {
-        (wanted.pasta || !PASTAS_OWN.contains(code)) && (wanted.proof || !PROOFS_OWN.contains(code))
+        (wanted.pasta || !PASTAS_OWN.contains(code))
+            && (wanted.proof.is_some() || !PROOFS_OWN.contains(code))
+            && (wanted.proof == Some(Proof::Whole) || !ECHOS_OWN.contains(code))
     };
     let first = OBSTACLES
         .iter()
@@ -56,14 +73,21 @@ pub fn obstacle(findings: &[Finding], wanted: Wanted) -> Result<()> {
         .find_map(|(code, exit)| {
             let finding = findings
                 .iter()
-                .find(|finding| finding.code == *code && finding.severity == Severity::Broken)?;
-            Some((finding, *exit))
+                .find(|finding| finding.code == *code && is_in_the_way(finding))?;
+            let only_root_can = matches!(finding.cure, Cure::Root(_));
+            Some((finding, if only_root_can { Exit::Blocked } else { *exit }))
         });
     match first {
-        Some((finding, exit)) => Err(finding.to_error(match finding.cure {
-            Cure::Root(_) => Exit::Blocked,
-            Cure::Setup | Cure::Words(_) => exit,
-        })),
+        Some((finding, exit)) => Err(finding.to_error(exit)),
         None => Ok(()),
     }
+}
+
+fn is_in_the_way(finding: &Finding) -> bool {
+    let matters = match finding.code {
+        // IPv6 works until the last logout.
+        Code::NoLinger => finding.severity == Severity::Broken,
+        _ => finding.severity != Severity::Note,
+    };
+    matters && finding.cure != Cure::Setup
 }

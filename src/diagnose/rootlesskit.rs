@@ -8,20 +8,27 @@ use crate::facts::{Facts, NetDriver, RootlessKit, Seen, Version};
 /// factor of ten and more (rootlesskit#615).
 const SMALL_MTU: u32 = 1500;
 
+const NEWER_ROOTLESSKIT: &str = "ping6 needs RootlessKit 2.0 or later, as Docker Engine 25.0 and Debian 13 bring it, or libslirp 4.8";
+
 pub(super) fn without_pasta(facts: &Facts) -> Option<Finding> {
     let version = facts.rootlesskit_version()?;
-    if capability::rootlesskit(version).pasta {
+    let can = capability::rootlesskit(version);
+    if can.pasta || !can.ipv6 {
         return None;
     }
+    let limit = if facts.slirp4netns_forwards_echo() == Some(true) {
+        "slirp4netns has to do the work"
+    } else {
+        "TCP and UDP over IPv6 can work, ping6 cannot"
+    };
     Some(
         Finding::new(
             Code::RootlesskitWithoutPasta,
-            Severity::Broken,
-            format!("RootlessKit {version} has no pasta driver, and without pasta ping6 cannot leave"),
-            Cure::Words(
-                "upgrade to RootlessKit 2.0 or later: Docker Engine 25.0 and later, or Debian 13 and later, bring it"
-                    .to_owned(),
-            ),
+            Severity::Weak,
+            format!("RootlessKit {version} has no pasta driver: {limit}"),
+            Cure::Words(format!(
+                "{NEWER_ROOTLESSKIT}; `rootless6 setup --net slirp4netns` gives TCP and UDP without it"
+            )),
         )
         .seen(format!("rootlesskit {version}")),
     )
@@ -33,23 +40,24 @@ pub(super) fn pasta_missing(facts: &Facts) -> Option<Finding> {
             Code::PastaMissing,
             Severity::Broken,
             "pasta is not on the PATH of the unit",
-            install_passt(facts.host.distribution.is().map_or("", String::as_str)),
+            install("passt", facts),
         )
     })
 }
 
-/// Every distribution calls the package passt; the commands are those of the families that
+/// Every distribution calls the packages alike; the commands are those of the families that
 /// os-release(5) names.
-fn install_passt(distribution: &str) -> Cure {
+fn install(package: &str, facts: &Facts) -> Cure {
+    let distribution = facts.host.distribution.is().map_or("", String::as_str);
     let families = [
-        ("debian", "apt-get install -y passt"),
-        ("ubuntu", "apt-get install -y passt"),
-        ("fedora", "dnf install -y passt"),
-        ("rhel", "dnf install -y passt"),
-        ("suse", "zypper --non-interactive install passt"),
-        ("opensuse", "zypper --non-interactive install passt"),
-        ("arch", "pacman -S --noconfirm passt"),
-        ("alpine", "apk add passt"),
+        ("debian", "apt-get install -y"),
+        ("ubuntu", "apt-get install -y"),
+        ("fedora", "dnf install -y"),
+        ("rhel", "dnf install -y"),
+        ("suse", "zypper --non-interactive install"),
+        ("opensuse", "zypper --non-interactive install"),
+        ("arch", "pacman -S --noconfirm"),
+        ("alpine", "apk add"),
     ];
     let is = |family: &str| {
         distribution
@@ -57,8 +65,8 @@ fn install_passt(distribution: &str) -> Cure {
             .any(|id| id == family || id.starts_with(&format!("{family}-")))
     };
     match families.iter().find(|(family, _)| is(family)) {
-        Some((_, command)) => Cure::Root(vec![(*command).to_owned()]),
-        None => Cure::Words("install the package passt, which has pasta in it".to_owned()),
+        Some((_, command)) => Cure::Root(vec![format!("{command} {package}")]),
+        None => Cure::Words(format!("install the package {package}")),
     }
 }
 
@@ -72,6 +80,9 @@ fn seen(kit: &RootlessKit) -> String {
 }
 
 pub(super) fn driver_without_ipv6(facts: &Facts) -> Option<Finding> {
+    if let Some(finding) = no_driver_with_ipv6(facts) {
+        return Some(finding);
+    }
     let kit = facts.rootlesskit.is()?;
     if kit.net == NetDriver::Pasta || (kit.net == NetDriver::Slirp4netns && kit.ipv6) {
         return None;
@@ -85,6 +96,29 @@ pub(super) fn driver_without_ipv6(facts: &Facts) -> Option<Finding> {
         )
         .seen(seen(kit)),
     )
+}
+
+/// Neither pasta nor slirp4netns: setup cannot help, and has to say so.
+fn no_driver_with_ipv6(facts: &Facts) -> Option<Finding> {
+    let version = facts.rootlesskit_version()?;
+    let can = capability::rootlesskit(version);
+    let (title, cure) = if !can.ipv6 {
+        let upgrade = "upgrade to Docker Engine 20.10.6 or later, which brings RootlessKit 0.14";
+        (
+            format!("RootlessKit {version} has no IPv6 at all"),
+            Cure::Words(upgrade.to_owned()),
+        )
+    } else if !can.pasta && facts.tools.slirp4netns == Seen::Absent {
+        (
+            "slirp4netns, the only driver here that has IPv6, is not on the PATH of the unit"
+                .to_owned(),
+            install("slirp4netns", facts),
+        )
+    } else {
+        return None;
+    };
+    let finding = Finding::new(Code::DriverWithoutIpv6, Severity::Broken, title, cure);
+    Some(finding.seen(format!("rootlesskit {version}")))
 }
 
 pub(super) fn ipv6_flag_missing(facts: &Facts) -> Option<Finding> {
@@ -102,23 +136,50 @@ pub(super) fn ipv6_flag_missing(facts: &Facts) -> Option<Finding> {
 
 pub(super) fn driver_without_icmp6(facts: &Facts) -> Option<Finding> {
     let kit = facts.rootlesskit.is()?;
-    (kit.net == NetDriver::Slirp4netns && kit.ipv6).then(|| {
+    let has_pasta = facts
+        .rootlesskit_version()
+        .is_none_or(|version| capability::rootlesskit(version).pasta);
+    let (severity, cure) = if has_pasta {
+        (Severity::Broken, Cure::Setup)
+    } else {
+        (Severity::Weak, Cure::Words(NEWER_ROOTLESSKIT.to_owned()))
+    };
+    let forwards = facts.slirp4netns_forwards_echo() == Some(true);
+    let libslirp = match &facts.tools.libslirp {
+        Seen::Is(version) => version.to_string(),
+        Seen::Absent => "not found".to_owned(),
+        Seen::Unknown(why) => format!("unknown: {why}"),
+    };
+    (kit.net == NetDriver::Slirp4netns && kit.ipv6 && !forwards).then(|| {
         Finding::new(
             Code::DriverWithoutIcmp6,
-            Severity::Broken,
-            "slirp4netns forwards no ICMPv6: TCP and UDP may work, ping6 never does",
-            Cure::Setup,
+            severity,
+            "slirp4netns forwards no ICMPv6 before libslirp 4.8: TCP and UDP may work, ping6 does not",
+            cure,
         )
         .seen(seen(kit))
+        .seen(format!("libslirp {libslirp}"))
     })
 }
 
 pub(super) fn without_ipv6_config(facts: &Facts) -> Option<Finding> {
     let kit = facts.rootlesskit.is()?;
     let tap = facts.tap.is()?;
-    if kit.net != NetDriver::Pasta || !kit.ipv6 || tap.reaches_out() {
+    let has_ipv6 = matches!(kit.net, NetDriver::Pasta | NetDriver::Slirp4netns) && kit.ipv6;
+    if !has_ipv6 || tap.reaches_out() {
         return None;
     }
+    let version = kit
+        .version
+        .is()
+        .map_or_else(|| "of unknown version".to_owned(), Version::to_string);
+    let why = match kit.net {
+        NetDriver::Slirp4netns => {
+            "slirp4netns announces its prefix, and a kernel that forwards does not listen"
+                .to_owned()
+        }
+        _ => format!("rootlesskit {version}; before 2.3.0 it configures IPv4 alone"),
+    };
     Some(
         Finding::new(
             Code::RootlesskitWithoutIpv6Config,
@@ -126,12 +187,7 @@ pub(super) fn without_ipv6_config(facts: &Facts) -> Option<Finding> {
             "tap0 in RootlessKit's netns has no global IPv6 address or no default route",
             Cure::Setup,
         )
-        .seen(format!(
-            "rootlesskit {}; before 2.3.0 it configures IPv4 alone",
-            kit.version
-                .is()
-                .map_or_else(|| "unknown".to_owned(), Version::to_string)
-        ))
+        .seen(why)
         .seen(format!(
             "{} global addresses, {} default routes",
             tap.global().count(),

@@ -20,14 +20,18 @@ pub(super) fn missing(facts: &Facts) -> Option<Finding> {
         }
         Seen::Is(_) | Seen::Unknown(_) => return None,
     }
-    Some(Finding::new(
+    let finding = Finding::new(
         Code::UnitMissing,
         Severity::Broken,
         format!("there is no user unit {}", facts.unit_name),
         Cure::Words(
             "install rootless Docker first: `dockerd-rootless-setuptool.sh install`".to_owned(),
         ),
-    ))
+    );
+    Some(match facts.platform.elsewhere.unknown() {
+        Some(why) => finding.seen(format!("where docker leads is unknown: {why}")),
+        None => finding,
+    })
 }
 
 pub(super) fn start_limit(facts: &Facts) -> Option<Finding> {

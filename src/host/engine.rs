@@ -1,6 +1,7 @@
 //! The Docker Engine API on its Unix socket.
 
 use std::collections::HashMap;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::time::Duration;
 
@@ -10,10 +11,13 @@ use bollard::query_parameters::{
 };
 use bollard::{API_DEFAULT_VERSION, Docker};
 use futures_util::future::join_all;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::error::{Doing, Error, Exit, Result, cause_chain};
 use crate::facts::{Container, DockerNetwork, Engine, Seen, Version};
+use crate::hostile::plain;
+
+mod stranger;
 
 /// One request's share of patience, in seconds. A healthy Engine takes milliseconds; one that is
 /// stopped or hangs must not hold everything else up.
@@ -43,40 +47,52 @@ pub fn connect(socket: &Path) -> Result<Docker> {
     })
 }
 
-/// Asks the Engine who it is and which networks it has.
+/// Asks whoever listens who they are and which networks they have. What they answer is not trusted:
+/// neither its length nor its words.
 ///
 /// A socket that is missing or that nobody listens on is [`Seen::Absent`].
 pub async fn gather(socket: &Path) -> Seen<Engine> {
-    let Ok(docker) = connect(socket) else {
-        return Seen::Absent;
+    let docker = match stranger::connect(socket, REQUEST_SECONDS) {
+        Ok(docker) => docker,
+        Err(error) => return Seen::Unknown(plain(&cause_chain(&error).join(": "))),
     };
-    let asked = tokio::try_join!(
-        docker.version(),
-        docker.info(),
-        docker.list_networks(None::<ListNetworksOptions>)
-    );
-    match asked {
-        Ok((version, info, networks)) => engine_from(&version, info, networks),
-        Err(error) if nobody_listens(&error) => Seen::Absent,
-        Err(error) => Seen::Unknown(cause_chain(&error).join(": ")),
+    let asking = async {
+        tokio::try_join!(
+            docker.version(),
+            docker.info(),
+            docker.list_networks(None::<ListNetworksOptions>)
+        )
+    };
+    match timeout(Duration::from_secs(REQUEST_SECONDS), asking).await {
+        Ok(Ok((version, info, networks))) => engine_from(&version, info, networks),
+        Ok(Err(error)) if nobody_listens(&error) => Seen::Absent,
+        Err(_) | Ok(Err(bollard::errors::Error::RequestTimeoutError)) => {
+            Seen::Unknown(format!("no whole answer within {REQUEST_SECONDS} s"))
+        }
+        Ok(Err(error)) => Seen::Unknown(plain(&cause_chain(&error).join(": "))),
     }
 }
 
 fn nobody_listens(error: &bollard::errors::Error) -> bool {
-    cause_chain(error)
-        .iter()
-        .any(|cause| cause.contains("Connection refused") || cause.contains("No such file"))
+    match error {
+        bollard::errors::Error::IOError { err } => {
+            matches!(
+                err.kind(),
+                ErrorKind::NotFound | ErrorKind::ConnectionRefused
+            )
+        }
+        _ => false,
+    }
 }
 
 fn engine_from(version: &SystemVersion, info: SystemInfo, networks: Vec<Network>) -> Seen<Engine> {
     let Some(number) = version.version.as_deref().and_then(Version::find) else {
         return Seen::Unknown("its answer to /version has no version".to_owned());
     };
-    let rootlesskit = version
-        .components
-        .iter()
-        .flatten()
-        .find(|component| component.name == "rootlesskit");
+    let component = |name: &str| {
+        let mut components = version.components.iter().flatten();
+        components.find(|component| component.name == name)
+    };
     let mut networks: Vec<_> = networks.into_iter().map(network_from).collect();
     networks.sort_by(|a, b| a.name.cmp(&b.name));
     Seen::Is(Engine {
@@ -87,7 +103,9 @@ fn engine_from(version: &SystemVersion, info: SystemInfo, networks: Vec<Network>
             .flatten()
             .any(|option| option.split(',').any(|part| part == "name=rootless")),
         operating_system: info.operating_system.unwrap_or_default(),
-        rootlesskit: rootlesskit.and_then(|component| Version::find(&component.version)),
+        name: info.name.unwrap_or_default(),
+        podman: component("Podman Engine").is_some(),
+        rootlesskit: component("rootlesskit").and_then(|found| Version::find(&found.version)),
         networks,
     })
 }

@@ -142,6 +142,8 @@ pub async fn interrupted() {
 pub struct Ended {
     /// Whether its status was 0.
     pub success: bool,
+    /// What it said on standard output.
+    pub stdout: Vec<u8>,
     /// What it said on standard error, anything that is not UTF-8 replaced.
     pub stderr: String,
 }
@@ -171,6 +173,7 @@ pub async fn run(
             let output = output.doing(doing)?;
             Ok(Ended {
                 success: output.status.success(),
+                stdout: output.stdout,
                 stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
             })
         }

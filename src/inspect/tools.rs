@@ -1,45 +1,72 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use crate::facts::{Seen, Tool, Tools};
+use crate::facts::{Seen, Tool, Tools, Version};
 use crate::host::process;
 
 /// Finds the programs with the unit's PATH, which is frozen when the unit is made: what the shell
 /// finds may be another one.
 pub(super) async fn gather(path: &OsStr) -> Tools {
     let (pasta, slirp4netns, rootlesskit) = tokio::join!(
-        tool(path, &["pasta"]),
-        tool(path, &["slirp4netns"]),
-        tool(path, &["docker-rootlesskit", "rootlesskit"])
+        ask(path, &["pasta"]),
+        ask(path, &["slirp4netns"]),
+        ask(path, &["docker-rootlesskit", "rootlesskit"])
     );
     Tools {
-        pasta,
-        slirp4netns,
-        rootlesskit,
+        pasta: pasta.map(Tool::from),
+        libslirp: slirp4netns
+            .clone()
+            .and_then(|asked| libslirp(&asked.printed)),
+        slirp4netns: slirp4netns.map(Tool::from),
+        rootlesskit: rootlesskit.map(Tool::from),
         dockerd: Seen::Absent,
     }
 }
 
 /// dockerd's own word on its version, where the Engine does not answer.
 pub(super) async fn dockerd(path: &OsStr) -> Seen<Tool> {
-    tool(path, &["dockerd"]).await
+    ask(path, &["dockerd"]).await.map(Tool::from)
 }
 
-async fn tool(path: &OsStr, names: &[&str]) -> Seen<Tool> {
+/// A program, and what it prints when asked for its version.
+#[derive(Debug, Clone)]
+struct Asked {
+    program: PathBuf,
+    printed: String,
+}
+
+impl From<Asked> for Tool {
+    fn from(asked: Asked) -> Self {
+        Self {
+            version: version_word(&asked.printed),
+            path: asked.program,
+        }
+    }
+}
+
+async fn ask(path: &OsStr, names: &[&str]) -> Seen<Asked> {
     let Some(program) = names.iter().find_map(|name| find(name, path)) else {
         return Seen::Absent;
     };
     match process::version_of(&program).await {
-        Ok(printed) => Seen::Is(Tool {
-            version: version_word(&printed),
-            path: program,
-        }),
+        Ok(printed) => Seen::Is(Asked { program, printed }),
         Err(error) => Seen::Unknown(error.to_string()),
     }
 }
 
 fn find(name: &str, path: &OsStr) -> Option<PathBuf> {
     which::which_in(name, Some(path), Path::new("/")).ok()
+}
+
+/// slirp4netns names the library that does its work in a line of its own, `libslirp: 4.8.0`.
+fn libslirp(printed: &str) -> Seen<Version> {
+    printed
+        .lines()
+        .find_map(|line| Version::find(line.strip_prefix("libslirp:")?))
+        .map_or_else(
+            || Seen::Unknown("slirp4netns names no version of libslirp".to_owned()),
+            Seen::Is,
+        )
 }
 
 /// The version in the first line: the first word that begins with a digit, so that
@@ -58,6 +85,15 @@ fn version_word(printed: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_library_in_slirp4netns_is_read_from_its_own_line() {
+        let printed = "slirp4netns version 1.2.1\ncommit: 09e31e92\nlibslirp: 4.8.0\n";
+        assert_eq!(libslirp(printed), Seen::Is(Version::new(4, 8, 0)));
+        for printed in ["slirp4netns version 1.2.1", "libslirp: new", ""] {
+            assert!(libslirp(printed).unknown().is_some(), "{printed:?}");
+        }
+    }
 
     #[test]
     fn versions_are_read_in_every_format_in_use() {

@@ -2,7 +2,7 @@
 
 use super::dropin;
 use crate::error::{Error, Exit, Result};
-use crate::facts::{Facts, NetDriver, Unit};
+use crate::facts::{Facts, NetDriver, Seen, Unit};
 use crate::request::{Intent, Mtu, Net, PortDriver};
 
 /// RootlessKit's `--net`.
@@ -96,14 +96,18 @@ pub(super) fn planned(
     base: &[(String, String)],
     intent: &Intent,
 ) -> Result<Variables> {
+    can_be_had(facts, intent.net)?;
     let ours = ours(facts);
     let kept = |name| value_of(&ours, name).map(str::to_owned);
     let net = match intent.net {
         Net::Pasta => Some("pasta".to_owned()),
+        Net::Slirp4netns => Some("slirp4netns".to_owned()),
         Net::Keep => kept(NET),
     };
     let port_driver = match intent.port_driver {
         PortDriver::Implicit => Some("implicit".to_owned()),
+        PortDriver::Builtin => Some("builtin".to_owned()),
+        PortDriver::Slirp4netns => Some("slirp4netns".to_owned()),
         PortDriver::Keep => kept(PORT_DRIVER),
     };
     let mtu = match intent.mtu {
@@ -119,6 +123,17 @@ pub(super) fn planned(
     let (net, port_driver) = drivers(facts, base, &variables);
     go_together(net, port_driver)?;
     Ok(variables)
+}
+
+/// What the tools that are there cannot do is not worth a restart.
+fn can_be_had(facts: &Facts, net: Net) -> Result<()> {
+    if net == Net::Slirp4netns && facts.tools.slirp4netns == Seen::Absent {
+        return Err(
+            Error::new(Exit::Blocked, "slirp4netns is not on the PATH of the unit")
+                .hint("install the package slirp4netns, then run `rootless6 setup` again"),
+        );
+    }
+    Ok(())
 }
 
 /// What our own drop-in sets now: to keep a setting is to keep ours too.
@@ -182,7 +197,16 @@ fn go_together(net: Option<&str>, port_driver: Option<&str>) -> Result<()> {
         Exit::Usage,
         format!("RootlessKit does not start with --net={net} and --port-driver={port_driver}"),
     )
-    .hint("keep both, `--net keep --port-driver keep`, or neither"))
+    .hint("leave both out, or keep both: `--net keep --port-driver keep`"))
+}
+
+/// RootlessKit's network driver with these variables; none where its script would choose.
+pub(super) fn net(
+    facts: &Facts,
+    base: &[(String, String)],
+    planned: &[(String, String)],
+) -> Option<NetDriver> {
+    drivers(facts, base, planned).0.map(NetDriver::named)
 }
 
 /// RootlessKit's options for a rehearsal, as the script would build them; none where the script

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::apply::Restored;
 use crate::diagnose::{Cure, Finding, Severity, Wanted, obstacle};
-use crate::facts::{Facts, Network, Seen, short};
+use crate::facts::{ChosenBy, Engine, Facts, Network, Seen, short};
 use crate::hostile::plain;
 use crate::ui::{FAINT, STRONG, Sign, advice, sign};
 use crate::verify::Verification;
@@ -40,7 +40,7 @@ pub fn status(facts: &Facts, findings: &[Finding]) -> String {
         );
     }
     let curable = findings.iter().any(|finding| finding.cure == Cure::Setup);
-    match obstacle(findings, Wanted::default()) {
+    match obstacle(findings, Wanted::best(findings)) {
         Ok(()) => {
             text.push_str(&for_root(findings));
             if curable {
@@ -82,6 +82,9 @@ pub fn scene(facts: &Facts) -> String {
         line("  drop-in", facts.short(drop_in));
     }
     line("engine", engine(facts));
+    if let Some(docker) = docker(facts) {
+        line("  docker", docker);
+    }
     line("rootlesskit", rootlesskit(facts));
     line("  tap0", seen(&facts.tap, "not running", network));
     for network in facts
@@ -139,13 +142,28 @@ fn unit(facts: &Facts) -> String {
 
 fn engine(facts: &Facts) -> String {
     seen(&facts.engine, "nobody answers", |engine| {
-        let kind = if engine.rootless {
-            "rootless"
-        } else {
-            "not rootless"
+        let kind = match engine {
+            Engine { podman: true, .. } => "of Podman's",
+            Engine { rootless: true, .. } => "rootless",
+            _ => "not rootless",
         };
         format!("{} {kind}, {}", engine.version, engine.operating_system)
     })
+}
+
+/// Where `docker` leads, if that is not the unit's own socket.
+fn docker(facts: &Facts) -> Option<String> {
+    let there = match &facts.platform.elsewhere {
+        Seen::Is(there) => there,
+        Seen::Absent => return None,
+        Seen::Unknown(why) => return Some(format!("where it leads is unknown: {why}")),
+    };
+    let by = match &there.chosen_by {
+        ChosenBy::DockerHost => " (DOCKER_HOST)".to_owned(),
+        ChosenBy::Context(name) => format!(" (context {name})"),
+        ChosenBy::Nobody => String::new(),
+    };
+    Some(format!("leads to {}{by}", there.address))
 }
 
 fn rootlesskit(facts: &Facts) -> String {

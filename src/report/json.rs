@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::facts::{Facts, Seen};
+use crate::facts::{ChosenBy, Facts, Seen};
 
 /// The body of `status --json`.
 pub fn status(facts: &Facts) -> Value {
@@ -20,7 +20,10 @@ pub fn status(facts: &Facts) -> Value {
         "engine": {
             "version": engine.map(|engine| engine.version.to_string()),
             "rootless": engine.map(|engine| engine.rootless),
+            "operating_system": engine.map(|engine| &engine.operating_system),
+            "socket": facts.socket,
         },
+        "docker": docker(facts),
         "rootlesskit": {
             "version": kit.and_then(|kit| kit.version.is()).map(ToString::to_string),
             "net": kit.map(|kit| kit.net.name()),
@@ -72,6 +75,16 @@ pub fn status(facts: &Facts) -> Value {
     })
 }
 
+/// Where `docker` leads: null where that is the unit's own socket, or where it is unknown.
+fn docker(facts: &Facts) -> Option<Value> {
+    let there = facts.platform.elsewhere.is()?;
+    let context = match &there.chosen_by {
+        ChosenBy::Context(name) => Some(name),
+        ChosenBy::DockerHost | ChosenBy::Nobody => None,
+    };
+    Some(json!({ "address": there.address, "context": context }))
+}
+
 fn addresses(network: &crate::facts::Network) -> Vec<String> {
     network
         .global()
@@ -100,6 +113,7 @@ fn unknown(facts: &Facts) -> Map<String, Value> {
         why(&facts.session.linger, "there is no systemd-logind"),
     );
     note("engine", why(&facts.engine, "nobody answers on its socket"));
+    note("docker", facts.platform.elsewhere.unknown());
     note("rootlesskit", why(&facts.rootlesskit, "it is not running"));
     note("netns", why(&facts.tap, "RootlessKit is not running"));
     note("host", why(&facts.host.network, "there is no network"));

@@ -9,7 +9,7 @@ use crate::probe::echo::EchoOutcome;
 use crate::probe::icmp_error::ErrorSeen;
 use crate::probe::tcp::TcpOutcome;
 
-const ICMP6: &str = "icmp6";
+pub(super) const ICMP6: &str = "icmp6";
 const TCP6: &str = "tcp6";
 
 /// Findings without which there is no dockerd to look at.
@@ -29,7 +29,7 @@ const NETNS: &[Code] = &[
 ];
 
 /// Findings that explain echoes lost behind pasta while TCP passes.
-const NETNS_ICMP: &[Code] = &[Code::HostPingGroupRange, Code::DriverWithoutIcmp6];
+const NETNS_ICMP: &[Code] = &[Code::DriverWithoutIcmp6, Code::HostPingGroupRange];
 
 /// Findings that explain a container without IPv6 in a netns that has it.
 const CONTAINER: &[Code] = &[
@@ -50,15 +50,24 @@ pub fn judge(
         .iter()
         .find(|(vantage, _)| **vantage == Vantage::Host)
         .and_then(|(_, report)| report.as_ref().ok());
+    let elsewhere = findings.iter().find(|finding| finding.is_elsewhere());
     let down = DOWN.iter().any(|code| has(findings, *code));
+    let silent = |vantage: &Vantage| match (vantage, elsewhere) {
+        (Vantage::Netns, Some(_)) => Outcome::Skip,
+        (_, None) if down => Outcome::Fail,
+        _ => Outcome::Unknown,
+    };
     let judged: Vec<Judged> = reports
         .iter()
-        .map(|(vantage, report)| Judged::new(vantage, report, host, down))
+        .map(|(vantage, report)| Judged::new(vantage, report, host, silent(vantage)))
         .collect();
     let first_to_fail = judged
         .iter()
         .find(|judged| judged.fails())
-        .map(|judged| judged.cause(findings));
+        .map(|judged| match elsewhere {
+            Some(finding) if *judged.vantage != Vantage::Host => finding.code,
+            _ => judged.cause(findings),
+        });
     let checks: Vec<Check> = judged
         .into_iter()
         .filter(|judged| asked.contains(judged.vantage))
@@ -72,11 +81,19 @@ pub fn judge(
     } else {
         Outcome::Pass
     };
-    let cause = first_to_fail.filter(|_| verdict == Outcome::Fail);
+    let cause = match verdict {
+        Outcome::Fail => first_to_fail,
+        Outcome::Unknown => elsewhere.map(|finding| finding.code),
+        _ => None,
+    };
+    let beside = findings
+        .iter()
+        .find(|finding| finding.code == Code::ContextElsewhere && !finding.is_elsewhere());
     Verification {
         verdict,
         cause,
         explanation: cause.map(|cause| explain(cause, findings)),
+        note: beside.map(|finding| finding.title.clone()),
         checks,
     }
 }
@@ -98,13 +115,13 @@ impl<'a> Judged<'a> {
         vantage: &'a Vantage,
         report: &'a Report,
         host: Option<&Observation>,
-        down: bool,
+        silent: Outcome,
     ) -> Self {
         let (icmp6, tcp6) = match report {
             Ok(seen) => (icmp6(vantage, seen), tcp6(vantage, seen, host)),
             Err(why) => (
-                not_observed(vantage, ICMP6, why, down),
-                not_observed(vantage, TCP6, why, down),
+                not_observed(vantage, ICMP6, why, silent),
+                not_observed(vantage, TCP6, why, silent),
             ),
         };
         Self {
@@ -132,9 +149,11 @@ impl<'a> Judged<'a> {
         }
         let known = match self.vantage {
             Vantage::Host if only_icmp => Some(Code::IcmpFiltered),
-            Vantage::Host if self.has_no_route() => Some(Code::HostNoIpv6Route),
+            Vantage::Host if self.has_no_route() => {
+                first(&[Code::HostIpv6Disabled]).or(Some(Code::HostNoIpv6Route))
+            }
             Vantage::Host => Some(Code::HostIpv6Unreachable),
-            Vantage::Netns if only_icmp => first(DOWN)
+            _ if only_icmp => first(DOWN)
                 .or_else(|| first(NETNS_ICMP))
                 .or(Some(Code::IcmpFiltered)),
             Vantage::Netns => first(DOWN).or_else(|| first(NETNS)),
@@ -174,13 +193,9 @@ fn check(vantage: &Vantage, proto: &'static str) -> Check {
     }
 }
 
-fn not_observed(vantage: &Vantage, proto: &'static str, why: &str, down: bool) -> Check {
+fn not_observed(vantage: &Vantage, proto: &'static str, why: &str, outcome: Outcome) -> Check {
     Check {
-        outcome: if down {
-            Outcome::Fail
-        } else {
-            Outcome::Unknown
-        },
+        outcome,
         why: Some(plain(why)),
         ..check(vantage, proto)
     }
@@ -332,12 +347,12 @@ fn round_trips(micros: &[u64]) -> Option<RoundTrips> {
 fn explain(cause: Code, findings: &[Finding]) -> String {
     if let Some(finding) = findings.iter().find(|finding| finding.code == cause) {
         return match &finding.cure {
-            Cure::Setup => match obstacle(findings, Wanted::default()) {
+            Cure::Setup => match obstacle(findings, Wanted::best(findings)) {
                 Ok(()) => format!("{}; `rootless6 setup` changes that", finding.title),
                 Err(in_the_way) => format!("{}; {}", finding.title, in_the_way.message),
             },
             Cure::Root(lines) => format!("{}; as root: `{}`", finding.title, lines.join(" && ")),
-            Cure::Words(words) => format!("{}; {words}", finding.title),
+            Cure::Words(words) => format!("{}; {}", finding.title, words.replace('\n', "; ")),
         };
     }
     match cause {

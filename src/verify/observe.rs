@@ -159,12 +159,22 @@ fn echo(target: Ipv6Addr, control: Ipv6Addr, settle_ms: u64) -> EchoReport {
     }
 }
 
+/// As with echoes, a connection that has waited tells nothing about the path.
 fn tcp(target: Ipv6Addr, settle_ms: u64) -> TcpReport {
-    tcp::run(&TcpRequest {
+    let request = TcpRequest {
         deadline_ms: DEADLINE_MS + settle_ms,
         settle_ms,
         ..TcpRequest::new(target, PORTS.to_vec())
-    })
+    };
+    let first = tcp::run(&request);
+    if !matches!(first.outcome, TcpOutcome::Connected { micros, .. } if micros > SLOW_US) {
+        return first;
+    }
+    let again = tcp::run(&request);
+    match again.outcome {
+        TcpOutcome::Connected { .. } => again,
+        _ => first,
+    }
 }
 
 impl TargetSeen {

@@ -165,6 +165,13 @@ impl Lab {
         ))
     }
 
+    /// The same with an HTTP exchange by busybox's own nc.
+    pub(crate) fn connect_from(&self, network: &str) -> Output {
+        self.alice(&format!(
+            r#"docker run --rm --network {network} busybox sh -c 'printf "GET / HTTP/1.0\r\n\r\n" | nc -w 5 {TARGET} 80' | grep HTTP"#
+        ))
+    }
+
     pub(crate) fn status(&self) -> Value {
         self.alice("rootless6 status --json").exits(0).json()
     }

@@ -137,7 +137,7 @@ fn the_wizard_explains_sets_up_and_tells_how_to_do_it_without_questions() {
     screen.wait_for("keeper: comes back by itself");
     screen.wait_for("Do it, and stop these containers for the restart?");
     screen.press("e\r");
-    screen.wait_for("slirp4netns it carries no ICMPv6");
+    screen.wait_for("With slirp4netns as Docker starts it");
     screen.wait_for("~/.local/state/rootless6");
     screen.wait_for("Do it, and stop these containers for the restart?");
     screen.press("yes\r");
@@ -188,6 +188,35 @@ fn root_is_asked_for_a_user_and_told_what_root_types() {
     screen.ends(0);
     assert_eq!(lab.tree(), before);
     lab.runs_as_before();
+}
+
+#[test]
+fn the_wizard_says_what_cannot_work_before_it_offers_the_rest() {
+    let Some(lab) = Lab::up("bookworm") else {
+        return;
+    };
+    let (before, invocation) = (lab.tree(), lab.invocation());
+    let mut screen = Screen::of(&lab);
+    screen.begin("rootless6 setup");
+    screen.wait_for("ping6 does");
+    screen.wait_for("TCP and UDP over IPv6, without ping6? (y)es, (n)o");
+    screen.press("n\r");
+    screen.wait_for("nothing was changed");
+    screen.wait_for("RootlessKit 2.0 or later");
+    screen.ends(3);
+    assert_eq!(lab.tree(), before);
+    assert_eq!(lab.invocation(), invocation);
+
+    screen.begin("rootless6 setup");
+    screen.wait_for("without ping6?");
+    screen.press("y\r");
+    screen.wait_for("(libslirp before 4.8) no ICMPv6");
+    screen.wait_for(LAST_QUESTION);
+    screen.press("y\r");
+    screen.wait_for("IPv6 works for TCP, but not for ping6");
+    screen.wait_for("--accept containers-restart --net slirp4netns");
+    screen.ends(0);
+    lab.connect_from("bridge").exits(0);
 }
 
 #[test]

@@ -8,8 +8,7 @@ use crate::apply::{Afterwards, Restored, Site};
 use crate::cli::Setup;
 use crate::error::{Error, Exit, Result};
 use crate::host::image::Leftovers;
-use crate::host::systemd::Systemd;
-use crate::host::{Host, process};
+use crate::host::process;
 use crate::inspect;
 use crate::report::human;
 use crate::ui::{Progress, Steps};
@@ -45,7 +44,8 @@ impl Work<'_> {
             restarts,
             ..
         } = self.prepared;
-        let mut entry = journal.begin(&self.site.host.unit)?;
+        let failing = self.prepared.scene.fails();
+        let mut entry = journal.begin(&self.site.host.unit, failing)?;
         let worked = tokio::select! {
             worked = self.apply_and_prove(&mut entry, steps, record) => worked,
             () = process::interrupted() => Err(Error::new(Exit::Interrupted, "interrupted")),
@@ -75,7 +75,7 @@ impl Work<'_> {
             .carry_out(plan, journal, entry, *restarts, steps)
             .await?;
         if let Some(targets) = targets {
-            let verification = prove(self.site.host, self.site.systemd, targets, steps).await;
+            let verification = self.prove(targets, steps).await;
             let failed = (!verification.passes()).then(|| unproved(&verification));
             record.verification = Some(verification);
             if let Some(error) = failed
@@ -91,6 +91,19 @@ impl Work<'_> {
             live.mark(journal, State::Applied)?;
         }
         entry.mark(journal, State::Applied)
+    }
+
+    async fn prove(&self, targets: &[Ipv6Addr], steps: &mut Steps) -> Verification {
+        steps.begin("prove it from the host, RootlessKit's netns and a container");
+        let Site { host, systemd, .. } = &self.site;
+        let facts = inspect::gather(host, Ok(systemd)).await;
+        let verification = verify::verify(&facts, &host.socket, &VANTAGES, targets)
+            .await
+            .accepting(self.prepared.plan.proof);
+        if verification.passes() {
+            steps.done();
+        }
+        verification
     }
 
     async fn take_back(
@@ -159,21 +172,6 @@ impl Work<'_> {
             down.join(" ")
         ))
     }
-}
-
-async fn prove(
-    host: &Host,
-    systemd: &Systemd,
-    targets: &[Ipv6Addr],
-    steps: &mut Steps,
-) -> Verification {
-    steps.begin("prove it from the host, RootlessKit's netns and a container");
-    let facts = inspect::gather(host, Ok(systemd)).await;
-    let verification = verify::verify(&facts, &host.socket, &VANTAGES, targets).await;
-    if verification.passes() {
-        steps.done();
-    }
-    verification
 }
 
 fn unproved(verification: &Verification) -> Error {

@@ -8,7 +8,17 @@ use crate::verify::{Check, Outcome, Verification};
 /// `verify`: verdict, cause, checks.
 pub fn verification(verification: &Verification) -> String {
     let mut text = match verification.verdict {
+        Outcome::Pass if verification.only_echo_fails() => format!(
+            "{} IPv6 works for TCP, but not for ping6\n",
+            sign(Sign::Good)
+        ),
         Outcome::Pass => format!("{} IPv6 works\n", sign(Sign::Good)),
+        Outcome::Fail if verification.only_echo_fails() => {
+            format!(
+                "{} IPv6 works for TCP, but not for ping6\n",
+                sign(Sign::Bad)
+            )
+        }
         Outcome::Fail => format!("{} IPv6 does not work\n", sign(Sign::Bad)),
         Outcome::Skip | Outcome::Unknown => {
             format!(
@@ -19,6 +29,9 @@ pub fn verification(verification: &Verification) -> String {
     };
     if let (Some(cause), Some(explanation)) = (verification.cause, &verification.explanation) {
         let _ = writeln!(text, "  {STRONG}{cause}{STRONG:#}: {explanation}");
+    }
+    if let Some(note) = &verification.note {
+        let _ = writeln!(text, "  {STRONG}note{STRONG:#}: {note}");
     }
     let _ = writeln!(text);
     for check in &verification.checks {

@@ -7,6 +7,7 @@ use similar::TextDiff;
 use crate::facts::{Container, Facts};
 use crate::hostile::plain;
 use crate::plan::{FileChange, Plan};
+use crate::request::Proof;
 use crate::ui::{BAD, GOOD, STRONG};
 
 /// Lines of a file shown around a change.
@@ -98,13 +99,23 @@ pub fn explanation(plan: &Plan) -> String {
         .files
         .iter()
         .any(|change| change.path.ends_with("daemon.json"));
+    let slirp4netns = says("ROOTLESSKIT_NET=slirp4netns");
+    let pasta = says("ROOTLESSKIT_NET=pasta");
     let paragraphs = [
         (
-            true,
+            pasta,
             include_str!("../../../templates/explanation/pasta.txt"),
         ),
         (
-            says("ExecStartPost="),
+            plan.proof == Proof::WithoutEcho,
+            include_str!("../../../templates/explanation/without-echo.txt"),
+        ),
+        (
+            slirp4netns && says("ExecStartPost="),
+            include_str!("../../../templates/explanation/slirp4netns.txt"),
+        ),
+        (
+            pasta && says("ExecStartPost="),
             include_str!("../../../templates/explanation/uplink.txt"),
         ),
         (
