@@ -14,7 +14,8 @@ pub struct RootlessKitCan {
     /// `--net=pasta` and `--port-driver=implicit`: 2.0.0.
     pub pasta: bool,
     /// Lets pasta configure IPv6 in the netns (`--config-net`): 2.3.0, rootlesskit#458. Without
-    /// it the uplink is needed.
+    /// it the uplink is needed. From 3.2.0 on it is always fd00::100 by fd00::2, rather than what
+    /// the host has.
     pub ipv6_config: bool,
 }
 
@@ -91,6 +92,12 @@ mod tests {
             (
                 (3, 0, 1),
                 (29, 7, 2),
+                (true, true),
+                (false, false, false, true),
+            ),
+            (
+                (3, 2, 0),
+                (29, 9, 3),
                 (true, true),
                 (false, false, false, true),
             ),

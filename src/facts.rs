@@ -328,11 +328,11 @@ impl From<NetDriver> for String {
     }
 }
 
-/// The running RootlessKit, read from its command line and state directory.
+/// The running RootlessKit, read from its command line, state directory and API.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RootlessKit {
-    /// Its own version, from the Engine or from the program.
+    /// Its own version: its own word, else the Engine's, else the program's on disk.
     pub version: Seen<Version>,
     /// `--net`
     pub net: NetDriver,
@@ -342,7 +342,7 @@ pub struct RootlessKit {
     pub ipv6: bool,
     /// `--mtu`
     pub mtu: Option<u32>,
-    /// Whether `--detach-netns` was given: dockerd then runs in the host's netns.
+    /// Whether its netns is detached (`--detach-netns`): dockerd then runs in the host's.
     pub detached: bool,
     /// Where `child_pid` and `api.sock` are.
     pub state_dir: PathBuf,

@@ -22,6 +22,7 @@ pub mod image;
 pub mod netlink;
 pub mod netns;
 pub mod process;
+pub mod rootlesskit;
 pub mod systemd;
 
 /// systemd's own socket, below `$XDG_RUNTIME_DIR`.

@@ -42,11 +42,15 @@ pub async fn gather(host: &Host, systemd: Result<&Systemd, String>) -> Facts {
             Seen::Unknown(why) => Seen::Unknown(why.clone()),
             unit => running(unit.is().map_or(0, |unit| unit.main_pid), host),
         };
-        let (tap, tools, network) =
-            tokio::join!(tap(&running), tools::gather(&path), host_network());
-        (unit, path, running, tap, tools, network)
+        let (info, tap, tools, network) = tokio::join!(
+            rootlesskit::info(&running),
+            tap(&running),
+            tools::gather(&path),
+            host_network()
+        );
+        (unit, path, running, info, tap, tools, network)
     };
-    let (own, elsewhere, (unit, path, running, tap, mut tools, network)) = tokio::join!(
+    let (own, elsewhere, (unit, path, running, info, tap, mut tools, network)) = tokio::join!(
         engine::gather(&host.socket),
         platform::elsewhere(host),
         beside_the_engine
@@ -59,7 +63,7 @@ pub async fn gather(host: &Host, systemd: Result<&Systemd, String>) -> Facts {
         home: host.home.clone(),
         unit_name: host.unit.clone(),
         session,
-        rootlesskit: rootlesskit::with_version(running, engine.is(), &tools),
+        rootlesskit: rootlesskit::told(running, &info, engine.is(), &tools),
         daemon_json: daemon_json(host, unit.is()),
         our_drop_in: our_drop_in(host),
         host: HostFacts {

@@ -116,6 +116,10 @@ pub enum PortDriver {
     Slirp4netns,
     /// Whatever is configured now
     Keep,
+    /// What is configured now if it goes with pasta, else implicit: nobody has asked for one
+    #[value(skip)]
+    #[serde(skip)]
+    FitForPasta,
 }
 
 /// `--new-networks`
@@ -232,7 +236,7 @@ impl Request {
         Intent {
             net,
             port_driver: self.port_driver.unwrap_or(match net {
-                Net::Pasta => PortDriver::Implicit,
+                Net::Pasta => PortDriver::FitForPasta,
                 Net::Slirp4netns => PortDriver::Builtin,
                 Net::Keep => PortDriver::Keep,
             }),

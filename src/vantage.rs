@@ -123,14 +123,14 @@ fn serve(request: &str) -> Result<Answer> {
 }
 
 fn enter(join: &Join) -> Result<()> {
-    let before = own_netns()?;
     let open = |path: &PathBuf| File::open(path).doing(|| format!("open {}", path.display()));
+    let own = open(&"/proc/self/ns/net".into())?;
     setns(open(&join.user)?, CloneFlags::CLONE_NEWUSER)
         .doing(|| format!("join the user namespace {}", join.user.display()))?;
     // Only now: a detached netns is reached through the root directory of another user's process.
-    setns(open(&join.net)?, CloneFlags::CLONE_NEWNET)
-        .doing(|| format!("join the network namespace {}", join.net.display()))?;
-    if own_netns()? == before {
+    let net = open(&join.net)?;
+    // The child of a RootlessKit that detaches is in there. The kernel would say no more than EPERM.
+    if identity(&net)? == identity(&own)? {
         return Err(Error::new(
             Exit::Bad,
             format!(
@@ -139,11 +139,13 @@ fn enter(join: &Join) -> Result<()> {
             ),
         ));
     }
-    Ok(())
+    setns(net, CloneFlags::CLONE_NEWNET)
+        .doing(|| format!("join the network namespace {}", join.net.display()))
 }
 
-fn own_netns() -> Result<(u64, u64)> {
-    let metadata = std::fs::metadata("/proc/self/ns/net").doing(|| "look at /proc/self/ns/net")?;
+/// Device and inode tell namespaces apart (namespaces(7)).
+fn identity(namespace: &File) -> Result<(u64, u64)> {
+    let metadata = namespace.metadata().doing(|| "look at a namespace")?;
     Ok((metadata.dev(), metadata.ino()))
 }
 

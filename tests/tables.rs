@@ -32,6 +32,7 @@ fn a_plan_carried_out_leaves_nothing_to_do() {
         "debian-13-fresh",
         "debian-14-fresh",
         "engine-27-with-rootlesskit-2.3",
+        "engine-29-with-the-port-driver-pesto",
     ] {
         let mut facts = facts(format!("tests/facts/{name}.json").as_ref());
         for change in planned(&facts).unwrap().files {
@@ -49,8 +50,7 @@ fn a_plan_carried_out_leaves_nothing_to_do() {
 #[test]
 fn to_keep_the_drivers_is_to_keep_ours_too() {
     let facts = facts("tests/facts/debian-14-set-up.json".as_ref());
-    let keep = Request::from_toml("net = 'keep'\nmtu = 'keep'").unwrap();
-    let plan = plan::plan(&facts, &keep.resolve(facts.rootlesskit_version()), &given()).unwrap();
+    let plan = asking(&facts, "net = 'keep'\nmtu = 'keep'").unwrap();
     assert!(plan.is_empty(), "{plan:?}");
 }
 
@@ -77,6 +77,47 @@ fn what_a_rehearsal_shows_overrules_the_table_of_versions() {
     );
 }
 
+#[test]
+fn a_port_driver_of_pastas_own_is_left_alone_unless_another_is_asked_for() {
+    let facts = facts("tests/facts/engine-29-with-the-port-driver-pesto.json".as_ref());
+    for (asked, drop_in, note) in [
+        ("", Some("PORT_DRIVER=pesto"), None),
+        ("net = 'pasta'", Some("PORT_DRIVER=pesto"), None),
+        ("net = 'keep'\nport-driver = 'keep'", None, None),
+        (
+            "port-driver = 'implicit'",
+            Some("PORT_DRIVER=implicit"),
+            Some("PORT_DRIVER=pesto is overruled by implicit"),
+        ),
+    ] {
+        let text = shown(&asking(&facts, asked).unwrap());
+        match drop_in {
+            Some(line) => assert!(text.contains(line), "{asked}: {text}"),
+            None => assert!(!text.contains("PORT_DRIVER"), "{asked}: {text}"),
+        }
+        assert!(text.contains("FLAGS=--ipv6"), "{asked}: {text}");
+        match note {
+            Some(note) => assert!(text.contains(note), "{asked}: {text}"),
+            None => assert!(!text.contains("note:"), "{asked}: {text}"),
+        }
+    }
+}
+
+#[test]
+fn gvisor_tap_vsock_is_not_given_the_ipv6_flag_that_would_stop_it() {
+    let facts = facts("tests/facts/engine-29-with-gvisor-tap-vsock.json".as_ref());
+    for asked in ["net = 'keep'", "net = 'keep'\nport-driver = 'implicit'"] {
+        let error = asking(&facts, asked).unwrap_err();
+        assert!(error.to_string().contains("gvisor-tap-vsock"), "{error}");
+    }
+}
+
+fn asking(facts: &Facts, toml: &str) -> rootless6::error::Result<Plan> {
+    let request = Request::from_toml(toml).unwrap();
+    let intent = request.resolve(facts.rootlesskit_version());
+    plan::plan(facts, &intent, &given())
+}
+
 fn given() -> Given {
     Given {
         program: "/home/alice/.local/bin/rootless6".into(),
@@ -91,11 +132,7 @@ fn facts(path: &Path) -> Facts {
 }
 
 fn planned(facts: &Facts) -> rootless6::error::Result<Plan> {
-    plan::plan(
-        facts,
-        &Request::default().resolve(facts.rootlesskit_version()),
-        &given(),
-    )
+    asking(facts, "")
 }
 
 fn judged(facts: &Facts) -> String {

@@ -1,7 +1,9 @@
 //! Processes: what /proc tells of them, and the few programs that are run.
 
 use std::ffi::OsString;
-use std::fs;
+use std::fs::{self, File};
+use std::io::Read as _;
+use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -11,17 +13,22 @@ use futures_util::future::select_all;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::pty::openpty;
 use nix::unistd::read;
+use tokio::io::AsyncReadExt;
 use tokio::process::Command;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::timeout;
 
 use crate::error::{Doing, Error, Exit, Result};
+use crate::hostile::plain;
 
 /// What `--version` may take before it counts as hanging.
 const VERSION_DEADLINE: Duration = Duration::from_secs(5);
 
 /// Bytes: a version and a licence notice fit.
 const LONGEST_VERSION: usize = 4096;
+
+/// Bytes: ten digits and an end of line fit.
+const LONGEST_PID: u64 = 32;
 
 /// The arguments of a process, or nothing when it is gone or not ours to read.
 pub fn command_line(pid: u32) -> Vec<String> {
@@ -54,6 +61,35 @@ pub fn children(pid: u32) -> Vec<u32> {
         .collect()
 }
 
+/// The process number in a file, such as RootlessKit's `child_pid` or dockerd's `docker.pid`.
+///
+/// # Errors
+/// Why there is none. What is no regular file is not read: a FIFO would keep the reader for ever.
+pub fn pid_file(path: &Path) -> std::result::Result<u32, String> {
+    let failed = |error: std::io::Error| format!("read {}: {error}", path.display());
+    let file = File::options()
+        .read(true)
+        .custom_flags(OFlag::O_NONBLOCK.bits())
+        .open(path)
+        .map_err(failed)?;
+    if !file.metadata().map_err(failed)?.is_file() {
+        return Err(format!("{} is no regular file", path.display()));
+    }
+    let mut bytes = Vec::new();
+    file.take(LONGEST_PID)
+        .read_to_end(&mut bytes)
+        .map_err(failed)?;
+    let text = String::from_utf8_lossy(&bytes);
+    match text.trim().parse() {
+        Ok(pid) if pid > 0 => Ok(pid),
+        _ => Err(format!(
+            "{} is not a process number: {}",
+            path.display(),
+            plain(&text)
+        )),
+    }
+}
+
 fn split_at_nul(bytes: &[u8]) -> impl Iterator<Item = String> {
     bytes
         .split(|byte| *byte == 0)
@@ -69,11 +105,11 @@ pub async fn version_of(program: &Path) -> Result<String> {
     let doing = || format!("run {} --version", program.display());
     tracing::info!("{}", doing());
     let run = async {
-        let output = asking_version(program).output().await?;
-        if output.stdout.is_empty() {
+        let printed = on_a_pipe(program).await?;
+        if printed.is_empty() {
             return on_a_terminal(program).await;
         }
-        Ok(output.stdout)
+        Ok(printed)
     };
     match timeout(VERSION_DEADLINE, run).await {
         Ok(printed) => Ok(String::from_utf8_lossy(&printed.doing(doing)?).into_owned()),
@@ -88,6 +124,21 @@ fn asking_version(program: &Path) -> Command {
         .stdin(Stdio::null())
         .kill_on_drop(true);
     command
+}
+
+/// Not more than a version is long: a program that takes `--version` for something else may print
+/// without end.
+async fn on_a_pipe(program: &Path) -> std::io::Result<Vec<u8>> {
+    let mut child = asking_version(program)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()?;
+    let mut printed = Vec::with_capacity(LONGEST_VERSION);
+    if let Some(stdout) = child.stdout.take() {
+        let mut beginning = stdout.take(LONGEST_VERSION as u64);
+        beginning.read_to_end(&mut printed).await?;
+    }
+    Ok(printed)
 }
 
 /// pasta of 2025 ends without flushing its output, which then reaches only a terminal.

@@ -1,15 +1,19 @@
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::option;
 use crate::facts::{Engine, NetDriver, RootlessKit, Seen, Tools, Version};
+use crate::host::rootlesskit::{self, Info};
 use crate::host::{Host, process};
+use crate::hostile::plain;
 use crate::vantage::Join;
 
 /// Reads the running RootlessKit from its command line and state directory.
 ///
 /// The command line is the best witness: before 3.0.2 its API says nothing about IPv6, and with
 /// the implicit port driver nothing about ports.
+///
+/// That it detaches its netns is seen from the state directory as well, which is swept at each
+/// start: what is an option today may be the default one day.
 ///
 /// `main_pid` is the process that systemd supervises, 0 when there is none.
 pub fn running(main_pid: u32, host: &Host) -> Seen<RootlessKit> {
@@ -36,7 +40,7 @@ pub fn running(main_pid: u32, host: &Host) -> Seen<RootlessKit> {
             .to_owned(),
         ipv6: switch(options, "--ipv6"),
         mtu: option(options, "--mtu").and_then(|mtu| mtu.parse().ok()),
-        detached: switch(options, "--detach-netns"),
+        detached: switch(options, "--detach-netns") || state_dir.join("netns").exists(),
         state_dir,
         child_pid,
     })
@@ -79,8 +83,8 @@ fn state_dir(options: &[String], main_pid: u32, host: &Host) -> Option<PathBuf> 
             .find_map(|child| process::variable(child, "ROOTLESSKIT_STATE_DIR"))
     };
     let from_dockerd = || {
-        let pid = fs::read_to_string(host.runtime.join("docker.pid")).ok()?;
-        process::variable(pid.trim().parse().ok()?, "ROOTLESSKIT_STATE_DIR")
+        let pid = process::pid_file(&host.runtime.join("docker.pid")).ok()?;
+        process::variable(pid, "ROOTLESSKIT_STATE_DIR")
     };
     option(options, "--state-dir")
         .map(PathBuf::from)
@@ -88,39 +92,68 @@ fn state_dir(options: &[String], main_pid: u32, host: &Host) -> Option<PathBuf> 
         .or_else(|| from_dockerd().map(PathBuf::from))
 }
 
-/// A file of a killed run may name a process that is somebody else's by now.
+/// A file of a killed run may name a process that is gone, or somebody else's by now.
 fn child_pid(state_dir: &Path, main_pid: u32) -> Result<u32, String> {
     let path = state_dir.join("child_pid");
-    let text =
-        fs::read_to_string(&path).map_err(|error| format!("read {}: {error}", path.display()))?;
-    let child = text
-        .trim()
-        .parse()
-        .map_err(|_| format!("{} is not a process number: {text:?}", path.display()))?;
-    if process::parent(child) != Some(main_pid) {
-        return Err(format!(
-            "{} names process {child}, which is not a child of rootlesskit",
-            path.display()
-        ));
-    }
-    Ok(child)
+    let child = process::pid_file(&path)?;
+    let is_not = match process::parent(child) {
+        Some(parent) if parent == main_pid => return Ok(child),
+        Some(_) => "is not a child of rootlesskit",
+        None => "does not run",
+    };
+    Err(format!(
+        "{} names process {child}, which {is_not}",
+        path.display()
+    ))
 }
 
-/// The running program's version: from the Engine, else from the program that would start next.
-pub(super) fn with_version(
+/// What the running RootlessKit says of itself.
+pub(super) async fn info(running: &Seen<RootlessKit>) -> Seen<Info> {
+    let kit = match running {
+        Seen::Is(kit) => kit,
+        Seen::Absent => return Seen::Absent,
+        Seen::Unknown(why) => return Seen::Unknown(why.clone()),
+    };
+    match rootlesskit::info(&kit.state_dir).await {
+        Ok(info) if info.child_pid == kit.child_pid => Seen::Is(info),
+        Ok(info) => Seen::Unknown(format!(
+            "the API in {} is that of a RootlessKit whose child is {}",
+            kit.state_dir.display(),
+            info.child_pid
+        )),
+        Err(error) => Seen::Unknown(plain(&error.to_string())),
+    }
+}
+
+/// Adds what the command line does not tell.
+///
+/// The version is what the running program says of itself, else what the Engine says of it (from
+/// 23.0 on), else that of the program that would start next. Where the API names another driver
+/// than the command line, the command line is right, for pasta or slirp4netns was started by it;
+/// only where it names none that we know, such as a choice left to RootlessKit, does the API tell
+/// what became of that.
+pub(super) fn told(
     running: Seen<RootlessKit>,
+    info: &Seen<Info>,
     engine: Option<&Engine>,
     tools: &Tools,
 ) -> Seen<RootlessKit> {
     running.map(|mut kit| {
-        let reported = engine.and_then(|engine| engine.rootlesskit);
+        let itself = info.is().and_then(|info| Version::find(&info.version));
+        let reported = || engine.and_then(|engine| engine.rootlesskit);
         let installed = || {
             let tool = tools.rootlesskit.is()?;
             Version::find(&tool.version)
         };
-        kit.version = reported
+        let why = info.unknown().unwrap_or("it tells no version");
+        kit.version = itself
+            .or_else(reported)
             .or_else(installed)
-            .map_or_else(|| Seen::Unknown("it tells no version".to_owned()), Seen::Is);
+            .map_or_else(|| Seen::Unknown(why.to_owned()), Seen::Is);
+        let driver = info.is().and_then(|info| info.network_driver.as_ref());
+        if let (NetDriver::Other(_), Some(driver)) = (&kit.net, driver) {
+            kit.net = NetDriver::named(&plain(&driver.driver));
+        }
         kit
     })
 }
@@ -142,41 +175,4 @@ pub fn join(kit: &RootlessKit) -> Join {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn words(text: &str) -> Vec<String> {
-        text.split(' ').map(str::to_owned).collect()
-    }
-
-    #[test]
-    fn switches_may_be_taken_back() {
-        let line = words("rootlesskit --ipv6 --detach-netns=true --ipv6=false");
-        assert!(!switch(&line, "--ipv6"));
-        assert!(switch(&line, "--detach-netns"));
-    }
-
-    #[test]
-    fn options_of_the_program_that_is_run_are_not_rootlesskits() {
-        let line = words("rootlesskit --net=pasta /usr/bin/dockerd-rootless.sh --ipv6");
-        assert!(!switch(options_of(&line), "--ipv6"));
-    }
-
-    #[test]
-    fn a_detached_netns_is_reached_through_the_childs_root() {
-        let kit = RootlessKit {
-            version: Seen::Absent,
-            net: NetDriver::Pasta,
-            port_driver: "implicit".to_owned(),
-            ipv6: true,
-            mtu: None,
-            detached: true,
-            state_dir: "/run/user/1000/dockerd-rootless".into(),
-            child_pid: 7,
-        };
-        assert_eq!(
-            join(&kit).net,
-            Path::new("/proc/7/root/run/user/1000/dockerd-rootless/netns")
-        );
-    }
-}
+mod tests;

@@ -3,6 +3,7 @@ use std::path::{Path, PathBuf};
 
 use crate::facts::{Seen, Tool, Tools, Version};
 use crate::host::process;
+use crate::hostile::plain;
 
 /// Finds the programs with the unit's PATH, which is frozen when the unit is made: what the shell
 /// finds may be another one.
@@ -77,13 +78,15 @@ fn version_word(printed: &str) -> String {
         .next()
         .unwrap_or_default()
         .split(|c: char| c.is_whitespace() || c == ',')
+        .map(|word| word.strip_prefix('v').unwrap_or(word))
         .find(|word| word.starts_with(|c: char| c.is_ascii_digit()))
-        .unwrap_or("unknown")
-        .to_owned()
+        .map_or_else(|| "unknown".to_owned(), plain)
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -108,11 +111,27 @@ mod tests {
                 "0^20240806.gee36266-2.fc40.x86_64",
             ),
             ("pasta unknown version", "unknown"),
+            (
+                "pasta 0.0~git20230309.7c7625d-1",
+                "0.0~git20230309.7c7625d-1",
+            ),
+            ("slirp4netns version 1.2.1\ncommit: 09e31e92", "1.2.1"),
+            ("rootlesskit version v3.1.0-rc.1+dev", "3.1.0-rc.1+dev"),
             ("rootlesskit version 2.0.2", "2.0.2"),
             ("Docker version 26.1.5+dfsg1, build a72d7cd", "26.1.5+dfsg1"),
             ("", "unknown"),
+            ("\n2.0.2", "unknown"),
+            ("pasta 2024\x1b[2J_08_21", "2024[2J_08_21"),
         ] {
             assert_eq!(version_word(printed), version, "{printed:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_a_program_prints_makes_one_word(printed: String) {
+            let word = version_word(&printed);
+            prop_assert!(!word.is_empty() && !word.contains(char::is_control), "{word:?}");
         }
     }
 }

@@ -105,6 +105,7 @@ pub(super) fn planned(
         Net::Keep => kept(NET),
     };
     let port_driver = match intent.port_driver {
+        PortDriver::FitForPasta => Some(fit_for_pasta(base)),
         PortDriver::Implicit => Some("implicit".to_owned()),
         PortDriver::Builtin => Some("builtin".to_owned()),
         PortDriver::Slirp4netns => Some("slirp4netns".to_owned()),
@@ -134,6 +135,14 @@ fn can_be_had(facts: &Facts, net: Net) -> Result<()> {
         );
     }
     Ok(())
+}
+
+/// Whoever has configured one of pasta's own, such as pesto, keeps it.
+fn fit_for_pasta(base: &[(String, String)]) -> String {
+    value_of(base, PORT_DRIVER)
+        .filter(|theirs| PASTAS_PORT_DRIVERS.contains(theirs))
+        .unwrap_or("implicit")
+        .to_owned()
 }
 
 /// What our own drop-in sets now: to keep a setting is to keep ours too.

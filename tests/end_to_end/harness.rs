@@ -91,11 +91,15 @@ impl Lab {
             name: format!("t{}-{number}", std::process::id()),
         };
         run(&["up", suite, &lab.name]).exits(0);
-        let program = "/home/alice/.local/bin/rootless6";
-        run(&["push", &lab.name, PROGRAM, program, "755"]).exits(0);
+        lab.push(PROGRAM, "/home/alice/.local/bin/rootless6");
         lab.alice("docker import /opt/lab/busybox.tar busybox")
             .exits(0);
         Some(lab)
+    }
+
+    /// Copies a program in.
+    pub(crate) fn push(&self, file: &str, destination: &str) {
+        run(&["push", &self.name, file, destination, "755"]).exits(0);
     }
 
     /// Runs a shell script as alice.

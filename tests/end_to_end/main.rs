@@ -22,6 +22,7 @@ mod readme;
 mod rollback;
 mod settings;
 mod setup;
+mod stand_in;
 mod table;
 mod undo;
 mod verify;
