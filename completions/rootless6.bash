@@ -71,7 +71,7 @@ _rootless6() {
 
     case "${cmd}" in
         rootless6)
-            opts="-q -v -h -V --json --quiet --verbose --color --unit --timeout --help --version setup verify status undo uplink completions man help"
+            opts="-q -v -h -V --json --quiet --verbose --color --user --unit --timeout --help --version setup verify status undo uplink completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -79,6 +79,10 @@ _rootless6() {
             case "${prev}" in
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --user)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --unit)
@@ -97,7 +101,7 @@ _rootless6() {
             return 0
             ;;
         rootless6__subcmd__completions)
-            opts="-q -v -h -V --json --quiet --verbose --color --unit --timeout --help --version bash elvish fish powershell zsh"
+            opts="-q -v -h -V --json --quiet --verbose --color --user --unit --timeout --help --version bash elvish fish powershell zsh"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -105,6 +109,10 @@ _rootless6() {
             case "${prev}" in
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --user)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --unit)
@@ -249,7 +257,7 @@ _rootless6() {
             return 0
             ;;
         rootless6__subcmd__man)
-            opts="-q -v -h -V --json --quiet --verbose --color --unit --timeout --help --version"
+            opts="-q -v -h -V --json --quiet --verbose --color --user --unit --timeout --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -257,6 +265,10 @@ _rootless6() {
             case "${prev}" in
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --user)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --unit)
@@ -275,7 +287,7 @@ _rootless6() {
             return 0
             ;;
         rootless6__subcmd__setup)
-            opts="-y -q -v -h -V --yes --accept --config --dry-run --no-restart --no-verify --keep --rehearse --net --port-driver --mtu --flag --subnet --new-networks --uplink --target --json --quiet --verbose --color --unit --timeout --help --version"
+            opts="-y -q -v -h -V --yes --accept --config --dry-run --no-restart --no-verify --keep --rehearse --net --port-driver --mtu --flag --subnet --new-networks --uplink --target --json --quiet --verbose --color --user --unit --timeout --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -329,6 +341,10 @@ _rootless6() {
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
                     ;;
+                --user)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --unit)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -345,7 +361,7 @@ _rootless6() {
             return 0
             ;;
         rootless6__subcmd__status)
-            opts="-q -v -h -V --json --quiet --verbose --color --unit --timeout --help --version"
+            opts="-q -v -h -V --json --quiet --verbose --color --user --unit --timeout --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -353,6 +369,10 @@ _rootless6() {
             case "${prev}" in
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --user)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --unit)
@@ -371,7 +391,7 @@ _rootless6() {
             return 0
             ;;
         rootless6__subcmd__undo)
-            opts="-y -q -v -h -V --yes --json --quiet --verbose --color --unit --timeout --help --version"
+            opts="-y -q -v -h -V --yes --json --quiet --verbose --color --user --unit --timeout --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -379,6 +399,10 @@ _rootless6() {
             case "${prev}" in
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --user)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --unit)
@@ -397,7 +421,7 @@ _rootless6() {
             return 0
             ;;
         rootless6__subcmd__uplink)
-            opts="-q -v -h -V --json --quiet --verbose --color --unit --timeout --help --version"
+            opts="-q -v -h -V --json --quiet --verbose --color --user --unit --timeout --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -405,6 +429,10 @@ _rootless6() {
             case "${prev}" in
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --user)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --unit)
@@ -423,7 +451,7 @@ _rootless6() {
             return 0
             ;;
         rootless6__subcmd__verify)
-            opts="-q -v -h -V --from --network --target --json --quiet --verbose --color --unit --timeout --help --version"
+            opts="-q -v -h -V --from --network --target --json --quiet --verbose --color --user --unit --timeout --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -443,6 +471,10 @@ _rootless6() {
                     ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --user)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --unit)

@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_rootless6_global_optspecs
-    string join \n json q/quiet v/verbose color= unit= timeout= h/help V/version
+    string join \n json q/quiet v/verbose color= user= unit= timeout= h/help V/version
 end
 
 function __fish_rootless6_needs_command
@@ -27,6 +27,7 @@ end
 complete -c rootless6 -n "__fish_rootless6_needs_command" -l color -d 'When to use colour' -r -f -a "auto\t''
 always\t''
 never\t''"
+complete -c rootless6 -n "__fish_rootless6_needs_command" -l user -d 'As root: become this user first' -r
 complete -c rootless6 -n "__fish_rootless6_needs_command" -l unit -d 'The unit that runs dockerd' -r
 complete -c rootless6 -n "__fish_rootless6_needs_command" -l timeout -d 'How long a restart of dockerd may take' -r
 complete -c rootless6 -n "__fish_rootless6_needs_command" -l json -d 'Print one JSON document, also on failure'
@@ -65,6 +66,7 @@ complete -c rootless6 -n "__fish_rootless6_using_subcommand setup" -l target -d 
 complete -c rootless6 -n "__fish_rootless6_using_subcommand setup" -l color -d 'When to use colour' -r -f -a "auto\t''
 always\t''
 never\t''"
+complete -c rootless6 -n "__fish_rootless6_using_subcommand setup" -l user -d 'As root: become this user first' -r
 complete -c rootless6 -n "__fish_rootless6_using_subcommand setup" -l unit -d 'The unit that runs dockerd' -r
 complete -c rootless6 -n "__fish_rootless6_using_subcommand setup" -l timeout -d 'How long a restart of dockerd may take' -r
 complete -c rootless6 -n "__fish_rootless6_using_subcommand setup" -s y -l yes -d 'Ask nothing'
@@ -85,6 +87,7 @@ complete -c rootless6 -n "__fish_rootless6_using_subcommand verify" -l target -d
 complete -c rootless6 -n "__fish_rootless6_using_subcommand verify" -l color -d 'When to use colour' -r -f -a "auto\t''
 always\t''
 never\t''"
+complete -c rootless6 -n "__fish_rootless6_using_subcommand verify" -l user -d 'As root: become this user first' -r
 complete -c rootless6 -n "__fish_rootless6_using_subcommand verify" -l unit -d 'The unit that runs dockerd' -r
 complete -c rootless6 -n "__fish_rootless6_using_subcommand verify" -l timeout -d 'How long a restart of dockerd may take' -r
 complete -c rootless6 -n "__fish_rootless6_using_subcommand verify" -l json -d 'Print one JSON document, also on failure'
@@ -95,6 +98,7 @@ complete -c rootless6 -n "__fish_rootless6_using_subcommand verify" -s V -l vers
 complete -c rootless6 -n "__fish_rootless6_using_subcommand status" -l color -d 'When to use colour' -r -f -a "auto\t''
 always\t''
 never\t''"
+complete -c rootless6 -n "__fish_rootless6_using_subcommand status" -l user -d 'As root: become this user first' -r
 complete -c rootless6 -n "__fish_rootless6_using_subcommand status" -l unit -d 'The unit that runs dockerd' -r
 complete -c rootless6 -n "__fish_rootless6_using_subcommand status" -l timeout -d 'How long a restart of dockerd may take' -r
 complete -c rootless6 -n "__fish_rootless6_using_subcommand status" -l json -d 'Print one JSON document, also on failure'
@@ -105,6 +109,7 @@ complete -c rootless6 -n "__fish_rootless6_using_subcommand status" -s V -l vers
 complete -c rootless6 -n "__fish_rootless6_using_subcommand undo" -l color -d 'When to use colour' -r -f -a "auto\t''
 always\t''
 never\t''"
+complete -c rootless6 -n "__fish_rootless6_using_subcommand undo" -l user -d 'As root: become this user first' -r
 complete -c rootless6 -n "__fish_rootless6_using_subcommand undo" -l unit -d 'The unit that runs dockerd' -r
 complete -c rootless6 -n "__fish_rootless6_using_subcommand undo" -l timeout -d 'How long a restart of dockerd may take' -r
 complete -c rootless6 -n "__fish_rootless6_using_subcommand undo" -s y -l yes -d 'Ask nothing'
@@ -116,6 +121,7 @@ complete -c rootless6 -n "__fish_rootless6_using_subcommand undo" -s V -l versio
 complete -c rootless6 -n "__fish_rootless6_using_subcommand uplink" -l color -d 'When to use colour' -r -f -a "auto\t''
 always\t''
 never\t''"
+complete -c rootless6 -n "__fish_rootless6_using_subcommand uplink" -l user -d 'As root: become this user first' -r
 complete -c rootless6 -n "__fish_rootless6_using_subcommand uplink" -l unit -d 'The unit that runs dockerd' -r
 complete -c rootless6 -n "__fish_rootless6_using_subcommand uplink" -l timeout -d 'How long a restart of dockerd may take' -r
 complete -c rootless6 -n "__fish_rootless6_using_subcommand uplink" -l json -d 'Print one JSON document, also on failure'
@@ -126,6 +132,7 @@ complete -c rootless6 -n "__fish_rootless6_using_subcommand uplink" -s V -l vers
 complete -c rootless6 -n "__fish_rootless6_using_subcommand completions" -l color -d 'When to use colour' -r -f -a "auto\t''
 always\t''
 never\t''"
+complete -c rootless6 -n "__fish_rootless6_using_subcommand completions" -l user -d 'As root: become this user first' -r
 complete -c rootless6 -n "__fish_rootless6_using_subcommand completions" -l unit -d 'The unit that runs dockerd' -r
 complete -c rootless6 -n "__fish_rootless6_using_subcommand completions" -l timeout -d 'How long a restart of dockerd may take' -r
 complete -c rootless6 -n "__fish_rootless6_using_subcommand completions" -l json -d 'Print one JSON document, also on failure'
@@ -136,6 +143,7 @@ complete -c rootless6 -n "__fish_rootless6_using_subcommand completions" -s V -l
 complete -c rootless6 -n "__fish_rootless6_using_subcommand man" -l color -d 'When to use colour' -r -f -a "auto\t''
 always\t''
 never\t''"
+complete -c rootless6 -n "__fish_rootless6_using_subcommand man" -l user -d 'As root: become this user first' -r
 complete -c rootless6 -n "__fish_rootless6_using_subcommand man" -l unit -d 'The unit that runs dockerd' -r
 complete -c rootless6 -n "__fish_rootless6_using_subcommand man" -l timeout -d 'How long a restart of dockerd may take' -r
 complete -c rootless6 -n "__fish_rootless6_using_subcommand man" -l json -d 'Print one JSON document, also on failure'

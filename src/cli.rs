@@ -64,6 +64,15 @@ pub struct Global {
         hide_env = true
     )]
     pub color: ColorChoice,
+    /// As root: become this user first
+    #[arg(
+        long,
+        global = true,
+        value_name = "NAME",
+        env = "ROOTLESS6_USER",
+        hide_env = true
+    )]
+    pub user: Option<String>,
     /// The unit that runs dockerd
     #[arg(
         long,

@@ -9,6 +9,7 @@ use clap::CommandFactory;
 use clap::error::ErrorKind;
 
 use crate::cli::Cli;
+use crate::diagnose::{Code, Wanted, diagnose, obstacle};
 use crate::error::{Doing, Error, Exit, Result};
 use crate::facts::{Facts, Unit};
 use crate::host::Host;
@@ -42,6 +43,19 @@ impl Scene {
             .is_some_and(|unit| !matches!(unit.active_state.as_str(), "inactive" | "failed"))
     }
 
+    /// The user's systemd.
+    ///
+    /// # Errors
+    /// Where it does not answer, what was found to be the reason.
+    fn systemd(&self) -> Result<&Systemd> {
+        self.systemd.as_ref().or_else(|error| {
+            let mut findings = diagnose(&self.facts);
+            findings.retain(|finding| matches!(finding.code, Code::NoLinger | Code::NoUserBus));
+            obstacle(&findings, Wanted::best(&findings))?;
+            Err(error.clone())
+        })
+    }
+
     /// Whether dockerd was to run, and does not answer.
     fn fails(&self) -> bool {
         let stopped = |unit: &Unit| unit.active_state == "inactive";
@@ -51,13 +65,21 @@ impl Scene {
     async fn look(unit: &str) -> Result<Self> {
         let mut host = Host::from_environment(unit)?;
         let systemd = Systemd::connect(&host.bus).await;
-        let facts = inspect::gather(&host, systemd.as_ref().map_err(Error::to_string)).await;
+        let facts = inspect::gather(&host, systemd.as_ref().map_err(in_short)).await;
         host.socket.clone_from(&facts.socket);
         Ok(Self {
             host,
             systemd,
             facts,
         })
+    }
+}
+
+/// The last place that was tried is the one that is always there.
+fn in_short(error: &Error) -> String {
+    match error.causes.last() {
+        Some(cause) => format!("{}: {cause}", error.message),
+        None => error.message.clone(),
     }
 }
 

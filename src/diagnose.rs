@@ -16,6 +16,7 @@ mod host;
 mod obstacle;
 mod platform;
 mod rootlesskit;
+mod session;
 mod unit;
 
 /// The stable names of what can be wrong. Scripts rely on them.
@@ -161,7 +162,8 @@ type Rule = fn(&Facts) -> Option<Finding>;
 const RULES: &[Rule] = &[
     platform::elsewhere,
     platform::wsl_without_systemd,
-    unit::no_user_bus,
+    session::not_running,
+    session::no_user_bus,
     unit::missing,
     unit::start_limit,
     unit::not_running,
@@ -186,6 +188,7 @@ const RULES: &[Rule] = &[
     engine::ip6tables_off,
     engine::subnet_collides,
     engine::networks_without_ipv6,
+    session::no_linger,
 ];
 
 /// What is wrong with the networks of an Engine that is not ours to configure is not told.

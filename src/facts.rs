@@ -13,12 +13,14 @@ mod environment;
 mod network;
 mod options;
 mod platform;
+mod session;
 mod version;
 
 pub use environment::EnvironmentFile;
 pub use network::{Address, Network, Route, RouteKind, RouteTo};
 pub use options::{Given, Options};
 pub use platform::{ChosenBy, Elsewhere, Ipv6Off, Platform};
+pub use session::Session;
 pub use version::Version;
 
 /// The outcome of one look.
@@ -89,6 +91,8 @@ pub struct Facts {
     pub home: PathBuf,
     /// The name of the unit that was asked about, `docker.service`.
     pub unit_name: String,
+    /// The user, and what their systemd lives in.
+    pub session: Session,
     /// The user's unit that runs dockerd.
     pub unit: Seen<Unit>,
     /// The unit that the running dockerd belongs to, looked for only where `unit` is missing.

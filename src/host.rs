@@ -5,13 +5,17 @@
 
 use std::env;
 use std::ffi::OsString;
+use std::fs;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use nix::unistd::Uid;
+use nix::unistd::{Uid, User};
 
 use crate::error::{Error, Exit, Result};
 use crate::facts::short;
+use crate::host::systemd::Address;
+use crate::hostile::plain;
 
 pub mod engine;
 pub mod image;
@@ -21,6 +25,9 @@ pub mod netns;
 pub mod process;
 pub mod rootlesskit;
 pub mod systemd;
+
+/// systemd's own socket, below `$XDG_RUNTIME_DIR`.
+pub const PRIVATE_SOCKET: &str = "systemd/private";
 
 /// Where the parts of one user's rootless Docker are found.
 #[derive(Debug, Clone)]
@@ -33,8 +40,8 @@ pub struct Host {
     pub state: PathBuf,
     /// `$XDG_RUNTIME_DIR`, else `/run/user/UID`
     pub runtime: PathBuf,
-    /// D-Bus address of the user's bus.
-    pub bus: String,
+    /// Where the user's systemd may be reached, the best way first.
+    pub bus: Vec<Address>,
     /// The Engine's socket.
     pub socket: PathBuf,
     /// What decides where `docker` leads.
@@ -50,25 +57,31 @@ pub struct Host {
 impl Host {
     /// Reads the environment of this process.
     ///
+    /// A shell that `su` or `sudo -E` has made may have another user's session in its environment,
+    /// or one that has ended; that counts as not set.
+    ///
     /// # Errors
     /// Exit 2 when run as root or without a usable HOME.
     pub fn from_environment(unit: &str) -> Result<Self> {
         let uid = Uid::effective();
         if uid.is_root() {
-            return Err(Error::new(
-                Exit::Usage,
-                "rootless6 configures the rootless Docker of an ordinary user, and this is root",
-            )
-            .hint("run it as that user, in a login session of theirs: `machinectl shell USER@`"));
+            return Err(called_by_root());
         }
         check_unit_name(unit)?;
-        let home = home()?;
+        let given = home()?;
+        let home = own_home(&given, uid);
         let runtime = absolute("XDG_RUNTIME_DIR")
+            .filter(|path| is_ours(path, uid))
             .unwrap_or_else(|| PathBuf::from(format!("/run/user/{uid}")));
+        let own = |variable, usual| {
+            absolute(variable)
+                .filter(|path| home == given || !path.starts_with(&given))
+                .unwrap_or_else(|| home.join(usual))
+        };
         Ok(Self {
-            config: absolute("XDG_CONFIG_HOME").unwrap_or_else(|| home.join(".config")),
-            state: absolute("XDG_STATE_HOME").unwrap_or_else(|| home.join(".local/state")),
-            bus: bus_address(&runtime),
+            config: own("XDG_CONFIG_HOME", ".config"),
+            state: own("XDG_STATE_HOME", ".local/state"),
+            bus: addresses(&runtime, uid),
             socket: runtime.join("docker.sock"),
             docker: DockerChoice::from_environment(&home),
             proc: PathBuf::from("/proc"),
@@ -89,6 +102,24 @@ impl Host {
     /// A path with the home directory shortened to `~`, for people.
     pub fn short(&self, path: &Path) -> String {
         short(path, &self.home)
+    }
+}
+
+fn called_by_root() -> Error {
+    let error = Error::new(
+        Exit::Usage,
+        "rootless6 configures the rootless Docker of an ordinary user, and this is root",
+    );
+    match env::var("SUDO_USER") {
+        Ok(user) if user != "root" => error
+            .hint("leave out `sudo`: rootless6 needs no root")
+            .hint(format!(
+                "or become that user first: `sudo rootless6 --user {} …`",
+                plain(&user)
+            )),
+        _ => {
+            error.hint("say whose Docker it is: `rootless6 --user NAME …` becomes that user first")
+        }
     }
 }
 
@@ -134,11 +165,58 @@ fn absolute(variable: &str) -> Option<PathBuf> {
     path.is_absolute().then_some(path)
 }
 
-fn bus_address(runtime: &Path) -> String {
-    env::var("DBUS_SESSION_BUS_ADDRESS")
+/// The home given, unless it is somebody else's and the user has one of their own.
+fn own_home(given: &Path, uid: Uid) -> PathBuf {
+    let own = || Some(User::from_uid(uid).ok()??.dir);
+    is_theirs(given, uid)
+        .then(own)
+        .flatten()
+        .unwrap_or_else(|| given.to_owned())
+}
+
+/// Whether a directory is there and belongs to the user.
+fn is_ours(path: &Path, uid: Uid) -> bool {
+    let ours = owner(path) == Some(uid);
+    if !ours {
+        tracing::info!("{} is not there, or not user {uid}'s", path.display());
+    }
+    ours
+}
+
+/// Whether a place belongs to another user.
+fn is_theirs(path: &Path, uid: Uid) -> bool {
+    let theirs = owner(path).is_some_and(|owner| owner != uid);
+    if theirs {
+        tracing::info!("{} is another user's", path.display());
+    }
+    theirs
+}
+
+/// Nobody, where it is not there or cannot even be looked at.
+fn owner(path: &Path) -> Option<Uid> {
+    let metadata = fs::metadata(path).ok()?;
+    Some(Uid::from_raw(metadata.uid()))
+}
+
+/// The session's bus, the one that systemd itself starts, and systemd's own socket.
+fn addresses(runtime: &Path, uid: Uid) -> Vec<Address> {
+    let own = format!("unix:path={}", runtime.join("bus").display());
+    let given = env::var("DBUS_SESSION_BUS_ADDRESS")
         .ok()
-        .filter(|address| !address.is_empty())
-        .unwrap_or_else(|| format!("unix:path={}", runtime.join("bus").display()))
+        .filter(|address| !address.is_empty() && *address != own)
+        .filter(|address| !socket_of(address).is_some_and(|path| is_theirs(path, uid)));
+    given
+        .into_iter()
+        .chain([own])
+        .map(Address::Bus)
+        .chain([Address::Private(runtime.join(PRIVATE_SOCKET))])
+        .collect()
+}
+
+/// The socket's path in a D-Bus address, `unix:path=/run/user/0/bus,guid=…`.
+fn socket_of(address: &str) -> Option<&Path> {
+    let path = address.strip_prefix("unix:path=")?;
+    Some(Path::new(path.split([',', ';']).next()?))
 }
 
 fn check_unit_name(unit: &str) -> Result<()> {

@@ -16,6 +16,7 @@ use crate::vantage::{Answer, Request, Task};
 mod places;
 mod platform;
 mod rootlesskit;
+mod session;
 mod tools;
 mod unit_files;
 
@@ -31,6 +32,7 @@ const LOOK: Duration = Duration::from_secs(5);
 ///
 /// The Engine's answer takes longest, so all else is looked at while it is awaited.
 pub async fn gather(host: &Host, systemd: Result<&Systemd, String>) -> Facts {
+    let session = session::gather(host, systemd.is_ok()).await;
     let beside_the_engine = async {
         let mut unit = seen_unit(systemd, &host.unit).await;
         if let Seen::Is(unit) = &mut unit {
@@ -64,6 +66,7 @@ pub async fn gather(host: &Host, systemd: Result<&Systemd, String>) -> Facts {
     Facts {
         home: host.home.clone(),
         unit_name: host.unit.clone(),
+        session,
         rootlesskit: rootlesskit::told(running, &info, engine.is(), &tools),
         daemon_json: daemon_json(host, unit.is()),
         our_drop_in: our_drop_in(host),

@@ -23,6 +23,7 @@
 //! # What the flow stands on
 //!
 //! - [`host`] is the outside world: systemd, the Engine, netlink, processes. It decides nothing.
+//! - [`caller`] is who runs it: root becomes the user that `--user` names, before all else.
 //! - [`vantage`] is this program as it runs inside another namespace or a container; `main` goes
 //!   there before any thread exists.
 //! - [`probe`] is the prober: packets and sessions are pure, sockets apart.
@@ -34,6 +35,7 @@
 //! no socket and no clock; `tests/architecture.rs` holds that.
 
 pub mod apply;
+pub mod caller;
 pub mod capability;
 pub mod cli;
 pub mod commands;

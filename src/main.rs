@@ -1,5 +1,5 @@
-//! The program: the vantage point first, before any thread exists; else one command, one report,
-//! one exit status.
+//! The program: the vantage point first, before any thread exists; else whoever is to run it, one
+//! command, one report, one exit status.
 
 use std::process::ExitCode;
 
@@ -8,7 +8,7 @@ use rootless6::cli::{Cli, Command, Global};
 use rootless6::error::{Doing, Exit, Result};
 use rootless6::report::Report;
 use rootless6::ui::Ui;
-use rootless6::{commands, vantage};
+use rootless6::{caller, commands, vantage};
 
 fn main() -> ExitCode {
     if let Some(code) = vantage::serve_if_asked() {
@@ -17,7 +17,7 @@ fn main() -> ExitCode {
     let parsed = commands::grammar()
         .try_get_matches()
         .and_then(|matches| Cli::from_arg_matches(&matches));
-    let cli = match parsed {
+    let mut cli = match parsed {
         Ok(cli) => cli,
         Err(error) => return commands::usage_error(&error),
     };
@@ -26,7 +26,14 @@ fn main() -> ExitCode {
         json: cli.global.json,
         quiet: cli.global.quiet,
     };
-    match run(cli, ui) {
+    let answered = caller::settle(&mut cli).and_then(|acting_for| {
+        let report = run(cli, ui)?;
+        Ok(match acting_for {
+            Some(user) => report.typed_by_root(&user),
+            None => report,
+        })
+    });
+    match answered {
         Ok(report) => report.print(ui),
         Err(error) => Report::failed("rootless6", error).print(ui),
     }

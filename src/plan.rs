@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use crate::capability;
 use crate::error::{Error, Exit, Result};
-use crate::facts::{Facts, NetDriver, Network, Seen, Unit, UnitFile, typed};
+use crate::facts::{Facts, NetDriver, Network, Seen, Session, Unit, UnitFile, typed};
 use crate::request::{Intent, Proof, Uplink};
 
 pub mod daemon_json;
@@ -125,6 +125,7 @@ pub fn plan(facts: &Facts, intent: &Intent, given: &Given) -> Result<Plan> {
     } else {
         Proof::Whole
     };
+    notes.extend(without_linger(&facts.session));
     Ok(Plan {
         exec_start: unit.exec_start.clone(),
         restart: restart(facts, unit, &environment, &files, intent, uplink),
@@ -181,6 +182,14 @@ fn not_enabled(unit: &Unit) -> Option<String> {
             unit.name,
             typed(&unit.name)
         )
+    })
+}
+
+/// IPv6 lives as long as dockerd does.
+fn without_linger(session: &Session) -> Option<String> {
+    let user = &session.user;
+    (session.linger == Seen::Is(false)).then(|| {
+        format!("dockerd ends with {user}'s last logout, unless root lets it run on: `loginctl enable-linger {user}`")
     })
 }
 

@@ -58,6 +58,33 @@ impl Report {
         self
     }
 
+    /// The same report for root, who acts for this user: what is to be typed is as root types it.
+    #[must_use]
+    pub fn typed_by_root(mut self, user: &str) -> Self {
+        let typed = |text: &str| {
+            text.replace("`rootless6 ", &format!("`rootless6 --user {user} "))
+                .replace(
+                    "\n  rootless6 undo\n",
+                    &format!("\n  rootless6 --user {user} undo\n"),
+                )
+                .replace(
+                    "systemctl --user ",
+                    &format!("systemctl --user -M {user}@ "),
+                )
+                .replace(
+                    "journalctl --user ",
+                    &format!("runuser -u {user} -- journalctl --user "),
+                )
+        };
+        self.text = typed(&self.text);
+        if let Some(error) = &mut self.error {
+            for hint in &mut error.hints {
+                *hint = typed(hint);
+            }
+        }
+        self
+    }
+
     /// Prints the report and gives the exit status.
     pub fn print(self, ui: Ui) -> ExitCode {
         if ui.json {
@@ -81,6 +108,7 @@ impl Report {
                 "message": error.message,
                 "causes": error.causes,
                 "hints": error.hints,
+                "needs_root": error.needs_root,
             })
         });
         document.insert("error".to_owned(), json!(error));

@@ -39,6 +39,7 @@ fn the_help_names_every_command_flag_and_exit_status_of_the_contract() {
         "--quiet",
         "--verbose",
         "--color",
+        "--user",
         "--unit",
         "--timeout",
         "Exit status",
@@ -139,6 +140,20 @@ fn without_a_terminal_setup_says_at_once_which_flag_it_lacks() {
     assert_eq!(document["command"], "setup");
     assert_eq!(document["changed"], false);
     assert!(document["error"]["hints"].to_string().contains("--yes"));
+}
+
+#[test]
+fn a_user_who_cannot_be_become_is_refused_before_anything_is_looked_at() {
+    for user in ["nosuch", "4294967294", "root", "0"] {
+        let output = rootless6(&["--user", user, "status", "--json"])
+            .assert()
+            .code(2)
+            .stderr("");
+        let document: Value = serde_json::from_slice(&output.get_output().stdout).unwrap();
+        let error = document["error"].to_string();
+        assert!(error.contains(user) || error.contains("root"), "{error}");
+        assert!(document["unit"].is_null());
+    }
 }
 
 #[test]

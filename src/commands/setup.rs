@@ -115,7 +115,7 @@ async fn setup(
         arguments,
         site: Site {
             host: &prepared.scene.host,
-            systemd: prepared.scene.systemd.as_ref().map_err(Clone::clone)?,
+            systemd: prepared.scene.systemd()?,
             restarted: Cell::new(false),
             patience: Duration::from_secs(global.timeout),
         },
@@ -274,7 +274,7 @@ fn in_the_way(arguments: &Setup, scene: &Scene, request: &Request) -> Result<()>
     let intent = request.resolve(scene.facts.rootlesskit_version());
     let wanted = wanted(arguments, &scene.facts, &intent);
     obstacle(&diagnose_for(&scene.facts, &intent), wanted)?;
-    scene.systemd.as_ref().map_err(Clone::clone)?;
+    scene.systemd()?;
     Ok(())
 }
 
@@ -413,6 +413,9 @@ fn equivalent(arguments: &Setup, global: &Global, request: &Request) -> String {
     ]
     .map(str::to_owned)
     .to_vec();
+    if let Some(user) = &global.user {
+        words.extend(["--user".to_owned(), user.clone()]);
+    }
     if global.unit != DEFAULT_UNIT {
         words.extend(["--unit".to_owned(), global.unit.clone()]);
     }

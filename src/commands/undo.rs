@@ -56,10 +56,9 @@ async fn undo(arguments: &Undo, global: &Global, ui: Ui, steps: &mut Steps) -> R
         ask(&scene, &entry, ui)?;
     }
     let afterwards = afterwards(&scene, &entry);
-    let systemd = scene.systemd?;
     let site = Site {
         host: &scene.host,
-        systemd: &systemd,
+        systemd: scene.systemd().map_err(then_again)?,
         restarted: Cell::new(false),
         patience: Duration::from_secs(global.timeout),
     };
@@ -76,6 +75,13 @@ async fn undo(arguments: &Undo, global: &Global, ui: Ui, steps: &mut Steps) -> R
         earlier: journal.standing()?.is_some(),
         home: scene.facts.home,
     })
+}
+
+fn then_again(mut error: Error) -> Error {
+    if !error.needs_root.is_empty() {
+        error.hints = vec!["then run `rootless6 undo` again".to_owned()];
+    }
+    error
 }
 
 /// dockerd is restarted if it runs with what is taken back, or has failed with it, and must answer

@@ -8,6 +8,7 @@ const OBSTACLES: &[(Code, Exit)] = &[
     (Code::DockerDesktop, Exit::Elsewhere),
     (Code::EngineNotRootless, Exit::Elsewhere),
     (Code::ContextElsewhere, Exit::Elsewhere),
+    (Code::NoLinger, Exit::Blocked),
     (Code::NoUserBus, Exit::NotApplied),
     (Code::UnitMissing, Exit::Elsewhere),
     (Code::ContainerdRootlessConflict, Exit::Elsewhere),
@@ -93,5 +94,10 @@ pub fn obstacle(findings: &[Finding], wanted: Wanted) -> Result<()> {
 
 /// What setup cures, or what only deserves a note, is in nobody's way.
 fn is_in_the_way(finding: &Finding) -> bool {
-    finding.severity != Severity::Note && finding.cure != Cure::Setup
+    let matters = match finding.code {
+        // IPv6 works until the last logout.
+        Code::NoLinger => finding.severity == Severity::Broken,
+        _ => finding.severity != Severity::Note,
+    };
+    matters && finding.cure != Cure::Setup
 }

@@ -9,22 +9,6 @@ use crate::plan;
 use crate::plan::Shadow;
 use crate::request::Intent;
 
-pub(super) fn no_user_bus(facts: &Facts) -> Option<Finding> {
-    let why = facts.unit.unknown()?;
-    Some(
-        Finding::new(
-            Code::NoUserBus,
-            Severity::Broken,
-            "the user's systemd cannot be reached",
-            Cure::Words(
-                "log in as this user (ssh or `machinectl shell USER@`): su and sudo give no user bus"
-                    .to_owned(),
-            ),
-        )
-        .seen(why),
-    )
-}
-
 pub(super) fn missing(facts: &Facts) -> Option<Finding> {
     let typed = facts.typed_unit();
     let (title, cure) = match &facts.unit {

@@ -1,8 +1,10 @@
 //! Processes: what /proc tells of them, and the few programs that are run.
 
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::Read as _;
 use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -242,6 +244,21 @@ pub async fn run(
         Err(_) => Err(Error::cannot(Exit::NotApplied, doing())
             .caused_by(format!("it did not end within {} s", deadline.as_secs()))),
     }
+}
+
+/// Replaces this process by a program with the same arguments and another environment
+/// (execve(2)). Comes back only with the reason why it could not.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "tokio's cannot replace the process, and nothing runs yet"
+)]
+pub fn replace(program: &Path, environment: Vec<(OsString, OsString)>) -> std::io::Error {
+    let mut arguments = std::env::args_os();
+    let mut command = std::process::Command::new(program);
+    if let Some(name) = arguments.next() {
+        command.arg0(name);
+    }
+    command.args(arguments).env_clear().envs(environment).exec()
 }
 
 /// This program's own file, as others can start it later.

@@ -5,12 +5,17 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 use zbus::proxy::CacheProperties;
-use zbus::{Connection, OwnedObjectPath, OwnedVariant, Variant, connection, proxy};
+use zbus::{Connection, OwnedObjectPath, OwnedVariant, Variant, proxy};
 
-use crate::error::{Doing, Error, Exit, Result};
+use crate::error::{Doing, Error, Exit, Result, cause_chain};
 use crate::facts::{EnvironmentFile, Seen, Unit};
+
+mod address;
+mod private;
+
+pub use address::Address;
 
 /// A manager that answers at all answers at once; `Reload` runs every generator and may take a few
 /// seconds on a busy machine.
@@ -29,6 +34,8 @@ trait Manager {
     fn restart_unit(&self, name: &str, mode: &str) -> zbus::Result<OwnedObjectPath>;
     fn stop_unit(&self, name: &str, mode: &str) -> zbus::Result<OwnedObjectPath>;
     #[zbus(property)]
+    fn version(&self) -> zbus::Result<String>;
+    #[zbus(property)]
     fn environment(&self) -> zbus::Result<Vec<String>>;
     #[zbus(property)]
     fn unit_path(&self) -> zbus::Result<Vec<String>>;
@@ -46,38 +53,45 @@ trait Manager {
 #[derive(Debug, Clone)]
 pub struct Systemd {
     connection: Connection,
+    /// systemd's name on that connection.
+    name: &'static str,
     manager: ManagerProxy<'static>,
 }
 
 impl Systemd {
-    /// Connects to the bus at a D-Bus address.
+    /// Connects to the first of the addresses that systemd answers at.
     ///
     /// # Errors
-    /// When nobody answers there; the hints say how a session gets its bus.
-    pub async fn connect(address: &str) -> Result<Self> {
-        tracing::info!("connect to the user's systemd at {address}");
-        let connect = async {
-            let connection = connection::Builder::address(address)
-                .method_timeout(ANSWER)
-                .build()
-                .await?;
-            let manager = ManagerProxy::builder(&connection)
-                .cache_properties(CacheProperties::No)
-                .build()
-                .await?;
-            Ok::<_, zbus::Error>(Self {
-                connection,
-                manager,
-            })
-        };
-        connect
-            .await
-            .doing(|| format!("reach the user's systemd at {address}"))
-            .map_err(|error| {
-                error
-                    .hint("log in as this user (ssh or `machinectl shell USER@`): su and sudo give no user bus")
-                    .hint("as root: `loginctl enable-linger USER` keeps the user's systemd running")
-            })
+    /// When it answers at none of them; each is named with its reason.
+    pub async fn connect(addresses: &[Address]) -> Result<Self> {
+        let mut failure = Error::cannot(Exit::NotApplied, "reach the user's systemd");
+        for address in addresses {
+            tracing::info!("connect to the user's systemd at {address}");
+            let why = match timeout(ANSWER, Self::at(address)).await {
+                Ok(Ok(systemd)) => return Ok(systemd),
+                Ok(Err(error)) => cause_chain(&error).join(": "),
+                Err(_) => format!("no answer within {} s", ANSWER.as_secs()),
+            };
+            tracing::info!("{why}");
+            failure = failure.caused_by(format!("{address}: {why}"));
+        }
+        Err(failure.hint("`rootless6 status` tells what is missing"))
+    }
+
+    async fn at(address: &Address) -> zbus::Result<Self> {
+        let (connection, name) = address.connect().await?;
+        let manager = ManagerProxy::builder(&connection)
+            .destination(name)
+            .cache_properties(CacheProperties::No)
+            .build()
+            .await?;
+        // A bus may have been started by hand, with no systemd on it.
+        manager.version().await?;
+        Ok(Self {
+            connection,
+            name,
+            manager,
+        })
     }
 
     /// Reads what the manager knows of a unit, loading it if it is not.
@@ -136,7 +150,7 @@ impl Systemd {
     ) -> zbus::Result<HashMap<String, OwnedVariant>> {
         self.connection
             .call_method(
-                Some("org.freedesktop.systemd1"),
+                Some(self.name),
                 path.as_str(),
                 Some("org.freedesktop.DBus.Properties"),
                 "GetAll",

@@ -43,17 +43,33 @@ pub fn status(facts: &Facts, findings: &[Finding]) -> String {
     }
     let curable = findings.iter().any(|finding| finding.cure == Cure::Setup);
     match obstacle(findings, Wanted::best(findings)) {
-        Ok(()) if curable => {
-            let does = if facts.is_locked() {
-                "makes IPv6 work, or shows what to paste where it cannot write"
-            } else {
-                "makes IPv6 work"
-            };
-            let _ = writeln!(text, "\n{STRONG}hint{STRONG:#}: `rootless6 setup` {does}");
+        Ok(()) => {
+            text.push_str(&for_root(findings));
+            if curable {
+                let does = if facts.is_locked() {
+                    "makes IPv6 work, or shows what to paste where it cannot write"
+                } else {
+                    "makes IPv6 work"
+                };
+                let _ = writeln!(text, "\n{STRONG}hint{STRONG:#}: `rootless6 setup` {does}");
+            }
         }
-        Ok(()) => {}
         Err(in_the_way) => {
             let _ = write!(text, "\n{}", advice(&in_the_way));
+        }
+    }
+    text
+}
+
+/// What root can do about findings that are in nobody's way.
+fn for_root(findings: &[Finding]) -> String {
+    let mut text = String::new();
+    for finding in findings {
+        if let Cure::Root(lines) = &finding.cure {
+            let _ = writeln!(text, "\nas root, against {}:", finding.code);
+            for line in lines {
+                let _ = writeln!(text, "    {line}");
+            }
         }
     }
     text

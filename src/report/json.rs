@@ -48,6 +48,10 @@ pub fn status(facts: &Facts) -> Value {
             "needs_reload": unit.map(|unit| unit.needs_reload),
             "invocation_id": unit.map(|unit| &unit.invocation_id),
         },
+        "user": {
+            "name": facts.session.user,
+            "linger": facts.session.linger.is(),
+        },
         "host": {
             "ipv6_addresses": host.map(addresses),
             "ipv6_default_route": host.and_then(default_route),
@@ -105,6 +109,10 @@ fn unknown(facts: &Facts) -> Map<String, Value> {
         }
     };
     note("unit", why(&facts.unit, "there is no such unit"));
+    note(
+        "user.linger",
+        why(&facts.session.linger, "there is no systemd-logind"),
+    );
     note("engine", why(&facts.engine, "nobody answers on its socket"));
     note("docker", facts.platform.elsewhere.unknown());
     note("rootlesskit", why(&facts.rootlesskit, "it is not running"));

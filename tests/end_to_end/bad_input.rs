@@ -89,22 +89,23 @@ fn what_is_typed_wrong_is_said_and_changes_nothing() {
                 &["/proc/rootless6"],
             ),
             (
-                "DBUS_SESSION_BUS_ADDRESS=unix:path=/nonexistent rootless6 setup --yes",
+                "mkdir -pm 700 ~/empty; DBUS_SESSION_BUS_ADDRESS=unix:path=/nonexistent XDG_RUNTIME_DIR=~/empty rootless6 setup --yes",
                 3,
-                &["/nonexistent", "hint"],
+                &["no-user-bus", "/home/alice/empty", "hint"],
             ),
             (
-                "DBUS_SESSION_BUS_ADDRESS=nonsense rootless6 setup --yes",
+                "DBUS_SESSION_BUS_ADDRESS=nonsense XDG_RUNTIME_DIR=~/empty rootless6 setup --yes",
                 3,
-                &["hint"],
+                &["no-user-bus", "hint"],
             ),
         ],
     );
     let root = lab.root("/home/alice/.local/bin/rootless6 setup --yes");
-    root.exits(2).says(&["root", "hint"]);
+    root.exits(2).says(&["root", "hint", "--user"]);
     // What cannot be asked is unknown, and stops nothing else.
-    let blind =
-        lab.alice("DBUS_SESSION_BUS_ADDRESS=unix:path=/nonexistent rootless6 status --json");
+    let blind = lab.alice(
+        "DBUS_SESSION_BUS_ADDRESS=unix:path=/nonexistent XDG_RUNTIME_DIR=~/empty DOCKER_HOST=unix:///run/user/1000/docker.sock rootless6 status --json",
+    );
     let blind = blind.exits(0).json();
     assert!(blind["unknown"]["unit"].is_string());
     assert!(blind["unit"]["name"].is_null());

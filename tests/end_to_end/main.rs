@@ -12,6 +12,7 @@
 
 mod bad_input;
 mod bookworm;
+mod caller;
 mod containers;
 mod harness;
 mod interrupted;

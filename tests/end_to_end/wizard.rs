@@ -22,17 +22,26 @@ struct Screen {
 }
 
 impl Screen {
+    /// Alice's.
     fn of(lab: &Lab) -> Self {
+        Self::start(lab, "sh")
+    }
+
+    fn of_root(lab: &Lab) -> Self {
+        Self::start(lab, "root")
+    }
+
+    fn start(lab: &Lab, shell: &str) -> Self {
         let mut command = Command::new(LAB);
         command
-            .args(["sh", &lab.name, "bash", "--norc", "--noprofile"])
+            .args([shell, &lab.name, "bash", "--norc", "--noprofile"])
             .env("TERM", "xterm-256color");
         let session = spawn_command(command, Some(LIMIT_MILLISECONDS)).unwrap();
         let mut screen = Self {
             session,
             seen: String::new(),
         };
-        screen.press("PS1='@@\\$ '; stty rows 50 columns 120\r");
+        screen.press("PS1='@@''$ '; stty rows 50 columns 120\r");
         screen.wait_for(PROMPT);
         screen
     }
@@ -148,6 +157,32 @@ fn the_wizard_explains_sets_up_and_tells_how_to_do_it_without_questions() {
     screen.press("\x03");
     screen.ends(130);
     screen.begin("rootless6 undo");
+    screen.wait_for("Undo it? (y)es, (n)o");
+    screen.press("y\r");
+    screen.ends(0);
+    assert_eq!(lab.tree(), before);
+    lab.runs_as_before();
+}
+
+#[test]
+fn root_is_asked_for_a_user_and_told_what_root_types() {
+    let Some(lab) = Lab::up("trixie") else { return };
+    lab.root("install -m 755 /home/alice/.local/bin/rootless6 /usr/local/bin/")
+        .exits(0);
+    let before = lab.tree();
+    let mut screen = Screen::of_root(&lab);
+    screen.begin("rootless6 --user alice setup");
+    screen.wait_for(LAST_QUESTION);
+    screen.press("\x03");
+    screen.ends(130);
+    screen.begin("rootless6 --user alice setup");
+    screen.wait_for(LAST_QUESTION);
+    screen.press("y\r");
+    screen.wait_for("IPv6 works");
+    screen.wait_for("rootless6 setup --yes --accept containers-restart --user alice");
+    screen.wait_for("rootless6 --user alice undo");
+    screen.ends(0);
+    screen.begin("rootless6 --user alice undo");
     screen.wait_for("Undo it? (y)es, (n)o");
     screen.press("y\r");
     screen.ends(0);

@@ -18,7 +18,7 @@ impl Home {
             config: home.join(".config"),
             state: home.join(".local/state"),
             runtime: home.join("run"),
-            bus: String::new(),
+            bus: Vec::new(),
             socket: home.join("run/docker.sock"),
             docker: DockerChoice {
                 host: docker_host.map(str::to_owned),
