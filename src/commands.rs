@@ -19,6 +19,7 @@ use crate::report::Report;
 use crate::request::Request;
 use crate::ui::Ui;
 
+pub mod follow;
 pub mod packaging;
 pub mod setup;
 pub mod status;

@@ -1,5 +1,5 @@
-//! The program: the vantage point first, before any thread exists; else one command, one report,
-//! one exit status.
+//! The program: the vantage point first, before any thread exists, and the follower, which is to
+//! stay small; else one command, one report, one exit status.
 
 use std::process::ExitCode;
 
@@ -11,7 +11,7 @@ use rootless6::ui::Ui;
 use rootless6::{commands, vantage};
 
 fn main() -> ExitCode {
-    if let Some(code) = vantage::serve_if_asked() {
+    if let Some(code) = vantage::serve_if_asked().or_else(commands::follow::follow_if_asked) {
         return code;
     }
     let parsed = commands::grammar()
