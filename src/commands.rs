@@ -26,6 +26,7 @@ pub mod status;
 pub mod undo;
 pub mod uplink;
 pub mod verify;
+pub mod wait_online;
 
 /// The host, the user's systemd if it answers, and the facts.
 struct Scene {

@@ -14,6 +14,7 @@ mod host;
 mod obstacle;
 mod rootlesskit;
 mod unit;
+mod uplink;
 
 /// The stable names of what can be wrong. Scripts rely on them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
@@ -159,7 +160,9 @@ const RULES: &[Rule] = &[
     rootlesskit::driver_without_ipv6,
     rootlesskit::ipv6_flag_missing,
     rootlesskit::driver_without_icmp6,
+    uplink::started_before_ipv6,
     rootlesskit::without_ipv6_config,
+    uplink::stale_address,
     rootlesskit::mtu_trap,
     unit::environment_file_wins,
     engine::daemon_json_invalid,

@@ -159,6 +159,9 @@ pub struct Unit {
     pub invocation_id: String,
     /// Automatic restarts since the last start by hand.
     pub restarts: u32,
+    /// Seconds that a command of a start may take (`TimeoutStartSec=`); none where systemd waits
+    /// for ever.
+    pub start_timeout: Option<u64>,
 }
 
 impl Unit {
@@ -308,6 +311,8 @@ pub struct RootlessKit {
     pub state_dir: PathBuf,
     /// The child, whose user namespace and netns (or state directory) lead inside.
     pub child_pid: u32,
+    /// When it was started, if known: hundredths of a second since boot.
+    pub started: Option<u64>,
 }
 
 /// The host outside RootlessKit's namespaces.

@@ -59,6 +59,7 @@ fn run(cli: Cli, ui: Ui) -> Result<Report> {
         Command::Status => runtime.block_on(commands::status::run(global)),
         Command::Undo(undo) => runtime.block_on(commands::undo::run(&undo, global, ui)),
         Command::Uplink => runtime.block_on(commands::uplink::run(global)),
+        Command::WaitOnline { seconds } => runtime.block_on(commands::wait_online::run(seconds)),
         Command::Completions { shell } => commands::packaging::completions(shell, Cli::command()),
         Command::Man => commands::packaging::man(Cli::command())?,
     })

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use crate::capability;
 use crate::error::{Error, Exit, Result};
-use crate::facts::{Facts, Seen, Unit};
+use crate::facts::{Facts, NetDriver, Network, Seen, Unit};
 use crate::request::{Intent, Uplink};
 
 pub mod daemon_json;
@@ -18,8 +18,12 @@ pub mod subnet;
 
 mod engine;
 mod environment;
+mod wait_online;
 
 pub use environment::VARIABLES;
+
+/// The hidden command that gives tap0 its IPv6.
+const UPLINK: &str = "uplink";
 
 /// What a plan needs from outside besides facts: the plan itself is pure.
 #[derive(Debug, Clone)]
@@ -61,7 +65,7 @@ pub enum Restart {
     NotRunning,
     /// All is written, and was never taken up.
     NotLive,
-    /// All was taken up, and the uplink's address has gone since.
+    /// All was taken up, and tap0 is without IPv6 all the same.
     TapLost,
 }
 
@@ -89,10 +93,12 @@ pub fn plan(facts: &Facts, intent: &Intent, given: &Given) -> Result<Plan> {
     })?;
     let base = environment::base(facts, unit)?;
     let environment = environment::planned(facts, &base, intent)?;
+    let (wait, wait_note) = wait_online::planned(facts, unit, intent)?;
     let mut files = Vec::new();
-    files.extend(drop_in(facts, &environment, intent, given)?);
+    files.extend(drop_in(facts, &environment, intent, given, wait)?);
     let (daemon_json, mut notes) = engine::daemon_json(facts, intent, given)?;
     files.extend(daemon_json);
+    notes.extend(wait_note);
     notes.extend(environment::overruled(&base, &environment));
     Ok(Plan {
         restart: restart(facts, unit, &environment, &files, intent),
@@ -108,24 +114,52 @@ fn drop_in(
     environment: &[(String, String)],
     intent: &Intent,
     given: &Given,
+    wait: Option<u16>,
 ) -> Result<Option<FileChange>> {
     let variables: Vec<(&str, &str)> = environment
         .iter()
         .map(|(name, value)| (name.as_str(), value.as_str()))
         .collect();
     let program = given.program.to_string_lossy();
-    let uplink = dropin::Command {
-        program: &program,
-        arguments: &["uplink"],
-    };
-    let commands = if wants_uplink(facts, intent) {
-        vec![uplink]
-    } else {
-        Vec::new()
-    };
+    let seconds = wait.unwrap_or_default().to_string();
+    let waiting = [wait_online::COMMAND, "--for", &seconds];
+    let mut commands = Vec::new();
+    if wait.is_some() {
+        commands.push(dropin::Command {
+            when: dropin::When::BeforeStart,
+            program: &program,
+            arguments: &waiting,
+        });
+    }
+    if wants_uplink(facts, intent) {
+        commands.push(dropin::Command {
+            when: dropin::When::AfterStart,
+            program: &program,
+            arguments: &[UPLINK],
+        });
+    }
     let after = dropin::render(&variables, &commands)
         .map_err(|error| Error::cannot(Exit::NotApplied, "write our drop-in").caused_by(error))?;
     file_change(&facts.our_drop_in.path, &facts.our_drop_in.text, after)
+}
+
+/// Whether each start of dockerd runs the uplink now.
+pub fn brings_uplink(facts: &Facts) -> bool {
+    ours_runs(facts, UPLINK).is_some()
+}
+
+/// The arguments with which our drop-in runs one of our hidden commands.
+fn ours_runs(facts: &Facts, command: &str) -> Option<Vec<String>> {
+    let text = facts.our_drop_in.text.is()?;
+    dropin::parse(text)
+        .assignments
+        .iter()
+        .filter(|assignment| assignment.key.starts_with("ExecStart"))
+        .find_map(|assignment| {
+            let mut words = assignment.value.split_whitespace().map(str::to_owned);
+            words.find(|word| word == command)?;
+            Some(words.collect())
+        })
 }
 
 /// Before 2.3.0 RootlessKit configures no IPv6 in the netns. A version that nobody knows gets the
@@ -179,8 +213,27 @@ fn restart(
     if not_live || engine::not_live(facts, intent) {
         return Some(Restart::NotLive);
     }
-    let lost = wants_uplink(facts, intent) && facts.tap.is().is_some_and(|tap| !tap.reaches_out());
-    lost.then_some(Restart::TapLost)
+    is_tap_lost(facts, intent).then_some(Restart::TapLost)
+}
+
+/// Whether tap0 is without the IPv6 that a start would give it. pasta can give only what the host
+/// has.
+fn is_tap_lost(facts: &Facts, intent: &Intent) -> bool {
+    let (Some(kit), Some(tap)) = (facts.rootlesskit.is(), facts.tap.is()) else {
+        return false;
+    };
+    let brought = wants_uplink(facts, intent);
+    let would_help = match kit.net {
+        NetDriver::Pasta => {
+            let configured = facts
+                .rootlesskit_version()
+                .is_some_and(|version| capability::rootlesskit(version).ipv6_config);
+            let host = facts.host.network.is();
+            kit.ipv6 && (brought || configured) && host.is_some_and(Network::is_online)
+        }
+        _ => brought,
+    };
+    would_help && !tap.reaches_out()
 }
 
 impl fmt::Display for Restart {
@@ -189,7 +242,7 @@ impl fmt::Display for Restart {
             Self::NewSettings => "the new settings take effect at its start",
             Self::NotRunning => "it is not running",
             Self::NotLive => "it still runs with older settings than those written",
-            Self::TapLost => "tap0 has lost its IPv6, which the uplink brings at each start",
+            Self::TapLost => "tap0 is without IPv6, which it gets at a start",
         })
     }
 }

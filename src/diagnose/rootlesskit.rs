@@ -1,6 +1,6 @@
 //! RootlessKit and its network driver.
 
-use super::{Code, Cure, Finding, Severity};
+use super::{Code, Cure, Finding, Severity, uplink};
 use crate::capability;
 use crate::facts::{Facts, NetDriver, RootlessKit, Seen, Version};
 
@@ -117,6 +117,9 @@ pub(super) fn without_ipv6_config(facts: &Facts) -> Option<Finding> {
     let kit = facts.rootlesskit.is()?;
     let tap = facts.tap.is()?;
     if kit.net != NetDriver::Pasta || !kit.ipv6 || tap.reaches_out() {
+        return None;
+    }
+    if uplink::started_before_ipv6(facts).is_some() {
         return None;
     }
     Some(

@@ -39,6 +39,7 @@ pub fn running(main_pid: u32, host: &Host) -> Seen<RootlessKit> {
         detached: switch(options, "--detach-netns"),
         state_dir,
         child_pid,
+        started: process::started(main_pid),
     })
 }
 
@@ -173,6 +174,7 @@ mod tests {
             detached: true,
             state_dir: "/run/user/1000/dockerd-rootless".into(),
             child_pid: 7,
+            started: None,
         };
         assert_eq!(
             join(&kit).net,

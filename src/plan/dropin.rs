@@ -19,7 +19,7 @@ mod tests;
 
 pub use environment::{Environment, Mention, SkipReason, Skipped, Variable, environment};
 pub use flags::{FlagError, merge_flags};
-pub use render::{Command, RenderError, render};
+pub use render::{Command, RenderError, When, render};
 
 /// What systemd strips from the ends of keys and values, and splits words at (`WHITESPACE` in its sources).
 const BLANKS: [char; 4] = [' ', '\t', '\n', '\r'];
