@@ -40,6 +40,9 @@ _rootless6() {
             rootless6,verify)
                 cmd="rootless6__subcmd__verify"
                 ;;
+            rootless6,wait-online)
+                cmd="rootless6__subcmd__wait__subcmd__online"
+                ;;
             rootless6__subcmd__help,completions)
                 cmd="rootless6__subcmd__help__subcmd__completions"
                 ;;
@@ -64,6 +67,9 @@ _rootless6() {
             rootless6__subcmd__help,verify)
                 cmd="rootless6__subcmd__help__subcmd__verify"
                 ;;
+            rootless6__subcmd__help,wait-online)
+                cmd="rootless6__subcmd__help__subcmd__wait__subcmd__online"
+                ;;
             *)
                 ;;
         esac
@@ -71,7 +77,7 @@ _rootless6() {
 
     case "${cmd}" in
         rootless6)
-            opts="-q -v -h -V --json --quiet --verbose --color --user --unit --timeout --help --version setup verify status undo uplink completions man help"
+            opts="-q -v -h -V --json --quiet --verbose --color --user --unit --timeout --help --version setup verify status undo uplink wait-online completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -131,7 +137,7 @@ _rootless6() {
             return 0
             ;;
         rootless6__subcmd__help)
-            opts="setup verify status undo uplink completions man help"
+            opts="setup verify status undo uplink wait-online completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -256,6 +262,20 @@ _rootless6() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        rootless6__subcmd__help__subcmd__wait__subcmd__online)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         rootless6__subcmd__man)
             opts="-q -v -h -V --json --quiet --verbose --color --user --unit --timeout --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -287,7 +307,7 @@ _rootless6() {
             return 0
             ;;
         rootless6__subcmd__setup)
-            opts="-y -q -v -h -V --yes --accept --config --dry-run --no-restart --no-verify --keep --rehearse --net --port-driver --mtu --flag --subnet --new-networks --uplink --target --json --quiet --verbose --color --user --unit --timeout --help --version"
+            opts="-y -q -v -h -V --yes --accept --config --dry-run --no-restart --no-verify --keep --rehearse --net --port-driver --mtu --flag --subnet --new-networks --uplink --wait-online --target --json --quiet --verbose --color --user --unit --timeout --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -331,6 +351,10 @@ _rootless6() {
                     ;;
                 --uplink)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --wait-online)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --target)
@@ -466,6 +490,40 @@ _rootless6() {
                     return 0
                     ;;
                 --target)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --user)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --unit)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rootless6__subcmd__wait__subcmd__online)
+            opts="-q -v -h -V --for --json --quiet --verbose --color --user --unit --timeout --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --for)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -40,6 +40,7 @@ complete -c rootless6 -n "__fish_rootless6_needs_command" -f -a "verify" -d 'Doe
 complete -c rootless6 -n "__fish_rootless6_needs_command" -f -a "status" -d 'What is configured and what is live; sends no packet'
 complete -c rootless6 -n "__fish_rootless6_needs_command" -f -a "undo" -d 'Put back what was there before setup, byte for byte'
 complete -c rootless6 -n "__fish_rootless6_needs_command" -f -a "uplink" -d 'Give tap0 its IPv6 address and route; dockerd\'s unit runs this at each start'
+complete -c rootless6 -n "__fish_rootless6_needs_command" -f -a "wait-online" -d 'Wait until the host has IPv6; dockerd\'s unit runs this before each start'
 complete -c rootless6 -n "__fish_rootless6_needs_command" -f -a "completions" -d 'Print the completions for a shell'
 complete -c rootless6 -n "__fish_rootless6_needs_command" -f -a "man" -d 'Print the manual page'
 complete -c rootless6 -n "__fish_rootless6_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
@@ -62,6 +63,7 @@ keep\t'Whatever is configured now'"
 complete -c rootless6 -n "__fish_rootless6_using_subcommand setup" -l uplink -d 'Whether each start of dockerd gives tap0 an address and a route [default: auto]' -r -f -a "auto\t'Where RootlessKit gives tap0 no IPv6 by itself'
 always\t'On every start'
 never\t'Not at all'"
+complete -c rootless6 -n "__fish_rootless6_using_subcommand setup" -l wait-online -d 'How long each start of dockerd waits for the host\'s IPv6, at most; 0 for not at all [default: as it is]' -r
 complete -c rootless6 -n "__fish_rootless6_using_subcommand setup" -l target -d 'Address or name that verification tries to reach; may be given several times' -r
 complete -c rootless6 -n "__fish_rootless6_using_subcommand setup" -l color -d 'When to use colour' -r -f -a "auto\t''
 always\t''
@@ -129,6 +131,18 @@ complete -c rootless6 -n "__fish_rootless6_using_subcommand uplink" -s q -l quie
 complete -c rootless6 -n "__fish_rootless6_using_subcommand uplink" -s v -l verbose -d 'Tell what is going on behind the scenes; twice for more'
 complete -c rootless6 -n "__fish_rootless6_using_subcommand uplink" -s h -l help -d 'Print help'
 complete -c rootless6 -n "__fish_rootless6_using_subcommand uplink" -s V -l version -d 'Print version'
+complete -c rootless6 -n "__fish_rootless6_using_subcommand wait-online" -l for -d 'How long to wait at most' -r
+complete -c rootless6 -n "__fish_rootless6_using_subcommand wait-online" -l color -d 'When to use colour' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c rootless6 -n "__fish_rootless6_using_subcommand wait-online" -l user -d 'As root: become this user first' -r
+complete -c rootless6 -n "__fish_rootless6_using_subcommand wait-online" -l unit -d 'The unit that runs dockerd' -r
+complete -c rootless6 -n "__fish_rootless6_using_subcommand wait-online" -l timeout -d 'How long a restart of dockerd may take' -r
+complete -c rootless6 -n "__fish_rootless6_using_subcommand wait-online" -l json -d 'Print one JSON document, also on failure'
+complete -c rootless6 -n "__fish_rootless6_using_subcommand wait-online" -s q -l quiet -d 'Print only results and errors'
+complete -c rootless6 -n "__fish_rootless6_using_subcommand wait-online" -s v -l verbose -d 'Tell what is going on behind the scenes; twice for more'
+complete -c rootless6 -n "__fish_rootless6_using_subcommand wait-online" -s h -l help -d 'Print help'
+complete -c rootless6 -n "__fish_rootless6_using_subcommand wait-online" -s V -l version -d 'Print version'
 complete -c rootless6 -n "__fish_rootless6_using_subcommand completions" -l color -d 'When to use colour' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -151,11 +165,12 @@ complete -c rootless6 -n "__fish_rootless6_using_subcommand man" -s q -l quiet -
 complete -c rootless6 -n "__fish_rootless6_using_subcommand man" -s v -l verbose -d 'Tell what is going on behind the scenes; twice for more'
 complete -c rootless6 -n "__fish_rootless6_using_subcommand man" -s h -l help -d 'Print help'
 complete -c rootless6 -n "__fish_rootless6_using_subcommand man" -s V -l version -d 'Print version'
-complete -c rootless6 -n "__fish_rootless6_using_subcommand help; and not __fish_seen_subcommand_from setup verify status undo uplink completions man help" -f -a "setup" -d 'Make IPv6 work: look, explain, ask, apply, restart dockerd, prove it - or put everything back'
-complete -c rootless6 -n "__fish_rootless6_using_subcommand help; and not __fish_seen_subcommand_from setup verify status undo uplink completions man help" -f -a "verify" -d 'Does IPv6 work, from where to where, and if not, why?'
-complete -c rootless6 -n "__fish_rootless6_using_subcommand help; and not __fish_seen_subcommand_from setup verify status undo uplink completions man help" -f -a "status" -d 'What is configured and what is live; sends no packet'
-complete -c rootless6 -n "__fish_rootless6_using_subcommand help; and not __fish_seen_subcommand_from setup verify status undo uplink completions man help" -f -a "undo" -d 'Put back what was there before setup, byte for byte'
-complete -c rootless6 -n "__fish_rootless6_using_subcommand help; and not __fish_seen_subcommand_from setup verify status undo uplink completions man help" -f -a "uplink" -d 'Give tap0 its IPv6 address and route; dockerd\'s unit runs this at each start'
-complete -c rootless6 -n "__fish_rootless6_using_subcommand help; and not __fish_seen_subcommand_from setup verify status undo uplink completions man help" -f -a "completions" -d 'Print the completions for a shell'
-complete -c rootless6 -n "__fish_rootless6_using_subcommand help; and not __fish_seen_subcommand_from setup verify status undo uplink completions man help" -f -a "man" -d 'Print the manual page'
-complete -c rootless6 -n "__fish_rootless6_using_subcommand help; and not __fish_seen_subcommand_from setup verify status undo uplink completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c rootless6 -n "__fish_rootless6_using_subcommand help; and not __fish_seen_subcommand_from setup verify status undo uplink wait-online completions man help" -f -a "setup" -d 'Make IPv6 work: look, explain, ask, apply, restart dockerd, prove it - or put everything back'
+complete -c rootless6 -n "__fish_rootless6_using_subcommand help; and not __fish_seen_subcommand_from setup verify status undo uplink wait-online completions man help" -f -a "verify" -d 'Does IPv6 work, from where to where, and if not, why?'
+complete -c rootless6 -n "__fish_rootless6_using_subcommand help; and not __fish_seen_subcommand_from setup verify status undo uplink wait-online completions man help" -f -a "status" -d 'What is configured and what is live; sends no packet'
+complete -c rootless6 -n "__fish_rootless6_using_subcommand help; and not __fish_seen_subcommand_from setup verify status undo uplink wait-online completions man help" -f -a "undo" -d 'Put back what was there before setup, byte for byte'
+complete -c rootless6 -n "__fish_rootless6_using_subcommand help; and not __fish_seen_subcommand_from setup verify status undo uplink wait-online completions man help" -f -a "uplink" -d 'Give tap0 its IPv6 address and route; dockerd\'s unit runs this at each start'
+complete -c rootless6 -n "__fish_rootless6_using_subcommand help; and not __fish_seen_subcommand_from setup verify status undo uplink wait-online completions man help" -f -a "wait-online" -d 'Wait until the host has IPv6; dockerd\'s unit runs this before each start'
+complete -c rootless6 -n "__fish_rootless6_using_subcommand help; and not __fish_seen_subcommand_from setup verify status undo uplink wait-online completions man help" -f -a "completions" -d 'Print the completions for a shell'
+complete -c rootless6 -n "__fish_rootless6_using_subcommand help; and not __fish_seen_subcommand_from setup verify status undo uplink wait-online completions man help" -f -a "man" -d 'Print the manual page'
+complete -c rootless6 -n "__fish_rootless6_using_subcommand help; and not __fish_seen_subcommand_from setup verify status undo uplink wait-online completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

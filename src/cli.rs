@@ -6,7 +6,7 @@ use clap::builder::BoolishValueParser;
 use clap::{ArgAction, Args, ColorChoice, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-use crate::request::Request;
+use crate::request::{LONGEST_WAIT, Request};
 
 /// IPv6 for rootless Docker: switches RootlessKit to pasta, proves that ping6 works from a
 /// container, and leaves a way back.
@@ -102,6 +102,13 @@ pub enum Command {
     /// Give tap0 its IPv6 address and route; dockerd's unit runs this at each start
     #[command(hide = true)]
     Uplink,
+    /// Wait until the host has IPv6; dockerd's unit runs this before each start
+    #[command(hide = true)]
+    WaitOnline {
+        /// How long to wait at most
+        #[arg(long = "for", value_name = "SECONDS", value_parser = clap::value_parser!(u16).range(1..=LONGEST_WAIT))]
+        seconds: u16,
+    },
     /// Print the completions for a shell
     #[command(hide = true)]
     Completions {

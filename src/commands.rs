@@ -20,12 +20,14 @@ use crate::report::Report;
 use crate::request::Request;
 use crate::ui::Ui;
 
+pub mod follow;
 pub mod packaging;
 pub mod setup;
 pub mod status;
 pub mod undo;
 pub mod uplink;
 pub mod verify;
+pub mod wait_online;
 
 /// The host, the user's systemd if it answers, and the facts.
 struct Scene {

@@ -18,6 +18,7 @@ mod platform;
 mod rootlesskit;
 mod session;
 mod unit;
+mod uplink;
 
 /// The stable names of what can be wrong. Scripts rely on them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
@@ -178,7 +179,9 @@ const RULES: &[Rule] = &[
     rootlesskit::driver_without_ipv6,
     rootlesskit::ipv6_flag_missing,
     rootlesskit::driver_without_icmp6,
+    uplink::started_before_ipv6,
     rootlesskit::without_ipv6_config,
+    uplink::stale_address,
     rootlesskit::mtu_trap,
     platform::containerd_rootless,
     unit::environment_file_unknown,

@@ -217,6 +217,9 @@ pub struct Unit {
     pub restarts: u32,
     /// What it said last, where it does not run though it should.
     pub last_words: Vec<String>,
+    /// Seconds that a command of a start may take (`TimeoutStartSec=`); none where systemd waits
+    /// for ever.
+    pub start_timeout: Option<u64>,
 }
 
 impl Unit {
@@ -383,6 +386,8 @@ pub struct RootlessKit {
     pub state_dir: PathBuf,
     /// The child, whose user namespace and netns (or state directory) lead inside.
     pub child_pid: u32,
+    /// When it was started, if known: hundredths of a second since boot.
+    pub started: Option<u64>,
 }
 
 /// The host outside RootlessKit's namespaces.

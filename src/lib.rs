@@ -27,7 +27,8 @@
 //! - [`vantage`] is this program as it runs inside another namespace or a container; `main` goes
 //!   there before any thread exists.
 //! - [`probe`] is the prober: packets and sessions are pure, sockets apart.
-//! - [`uplink`] gives RootlessKit's tap interface IPv6 where RootlessKit itself does not.
+//! - [`uplink`] gives RootlessKit's tap interface IPv6 where RootlessKit itself does not, and a
+//!   follower ([`commands::follow`]) keeps it the host's own.
 //! - [`commands`] are the recipes, one for each command; [`cli`] and [`wizard`] fill a
 //!   [`request::Request`] for them.
 //!

@@ -1,5 +1,5 @@
-//! The program: the vantage point first, before any thread exists; else whoever is to run it, one
-//! command, one report, one exit status.
+//! The program: the vantage point first, before any thread exists, and the follower, which is to
+//! stay small; else whoever is to run it, one command, one report, one exit status.
 
 use std::process::ExitCode;
 
@@ -11,7 +11,7 @@ use rootless6::ui::Ui;
 use rootless6::{caller, commands, vantage};
 
 fn main() -> ExitCode {
-    if let Some(code) = vantage::serve_if_asked() {
+    if let Some(code) = vantage::serve_if_asked().or_else(commands::follow::follow_if_asked) {
         return code;
     }
     let parsed = commands::grammar()
@@ -66,6 +66,7 @@ fn run(cli: Cli, ui: Ui) -> Result<Report> {
         Command::Status => runtime.block_on(commands::status::run(global)),
         Command::Undo(undo) => runtime.block_on(commands::undo::run(&undo, global, ui)),
         Command::Uplink => runtime.block_on(commands::uplink::run(global)),
+        Command::WaitOnline { seconds } => runtime.block_on(commands::wait_online::run(seconds)),
         Command::Completions { shell } => commands::packaging::completions(shell, Cli::command()),
         Command::Man => commands::packaging::man(Cli::command())?,
     })

@@ -7,10 +7,9 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use crate::capability;
 use crate::error::{Error, Exit, Result};
 use crate::facts::{Facts, NetDriver, Network, Seen, Session, Unit, UnitFile, typed};
-use crate::request::{Intent, Proof, Uplink};
+use crate::request::{Intent, Proof};
 
 pub mod daemon_json;
 pub mod dropin;
@@ -20,6 +19,8 @@ pub mod subnet;
 
 mod engine;
 mod environment;
+pub mod uplink;
+mod wait_online;
 
 pub use environment::VARIABLES;
 pub use shadow::Shadow;
@@ -77,7 +78,7 @@ pub enum Restart {
     NotRunning,
     /// All is written, and was never taken up.
     NotLive,
-    /// All was taken up, and the uplink's address has gone since.
+    /// All was taken up, and tap0 is without IPv6 all the same.
     TapLost,
 }
 
@@ -109,13 +110,15 @@ pub fn plan(facts: &Facts, intent: &Intent, given: &Given) -> Result<Plan> {
     let base = environment::base(facts, unit)?;
     let environment = environment::planned(facts, &base, intent)?;
     let net = environment::net(facts, &base, &environment);
-    let uplink = wants_uplink(facts, intent, &given.rehearsed, net.as_ref());
+    let uplink = uplink::is_wanted(facts, intent, &given.rehearsed, net.as_ref());
+    let (wait, wait_note) = wait_online::planned(facts, unit, intent)?;
     let mut files = Vec::new();
-    if !in_force_without_us(facts, unit, &environment, uplink) {
-        files.extend(drop_in(facts, &environment, uplink, given)?);
+    if wait.is_some() || !in_force_without_us(facts, unit, &environment, uplink) {
+        files.extend(drop_in(facts, &environment, uplink, given, wait)?);
     }
     let (daemon_json, mut notes) = engine::daemon_json(facts, intent, given)?;
     files.extend(daemon_json);
+    notes.extend(wait_note);
     notes.extend(environment::overruled(&base, &environment));
     notes.extend(not_enabled(unit));
     let slirp4netns = net == Some(NetDriver::Slirp4netns);
@@ -143,7 +146,7 @@ pub fn shadows(facts: &Facts, intent: &Intent) -> Vec<Shadow> {
         let base = environment::base(facts, unit)?;
         let environment = environment::planned(facts, &base, intent)?;
         let net = environment::net(facts, &base, &environment);
-        let uplink = wants_uplink(facts, intent, &Seen::Absent, net.as_ref());
+        let uplink = uplink::is_wanted(facts, intent, &Seen::Absent, net.as_ref());
         Ok::<_, Error>(shadow::shadows(facts, unit, &environment, uplink))
     };
     let unit = facts.unit.is().filter(|unit| unit.is_loaded());
@@ -159,20 +162,11 @@ fn in_force_without_us(
     uplink: bool,
 ) -> bool {
     let set = |(name, value): &(String, String)| unit.variable(name) == Some(value);
-    let has_uplink = |file: &UnitFile| uplink_command(&file.text).is_some();
+    let has_uplink = |file: &UnitFile| uplink::command_in(&file.text).is_some();
     facts.our_drop_in.text == Seen::Absent
         && !unit.needs_reload
         && environment.iter().all(set)
         && (!uplink || unit.files.iter().any(has_uplink))
-}
-
-/// The command with which a unit file gives tap0 its IPv6, if it has one.
-fn uplink_command(text: &str) -> Option<String> {
-    let commands = dropin::parse(text).assignments.into_iter().rev();
-    commands
-        .filter(|line| line.section == "Service" && line.key == "ExecStartPost")
-        .map(|line| line.value)
-        .find(|command| command.contains("rootless6") && command.ends_with(" uplink"))
 }
 
 fn not_enabled(unit: &Unit) -> Option<String> {
@@ -198,53 +192,33 @@ fn drop_in(
     environment: &[(String, String)],
     uplink: bool,
     given: &Given,
+    wait: Option<u16>,
 ) -> Result<Option<FileChange>> {
     let variables: Vec<(&str, &str)> = environment
         .iter()
         .map(|(name, value)| (name.as_str(), value.as_str()))
         .collect();
     let program = given.program.to_string_lossy();
-    let commands = if uplink {
-        vec![dropin::Command {
+    let seconds = wait.unwrap_or_default().to_string();
+    let waiting = [wait_online::COMMAND, "--for", &seconds];
+    let mut commands = Vec::new();
+    if wait.is_some() {
+        commands.push(dropin::Command {
+            when: dropin::When::BeforeStart,
             program: &program,
-            arguments: &["uplink"],
-        }]
-    } else {
-        Vec::new()
-    };
+            arguments: &waiting,
+        });
+    }
+    if uplink {
+        commands.push(dropin::Command {
+            when: dropin::When::AfterStart,
+            program: &program,
+            arguments: &[uplink::COMMAND],
+        });
+    }
     let after = dropin::render(&variables, &commands)
         .map_err(|error| Error::cannot(Exit::NotApplied, "write our drop-in").caused_by(error))?;
     file_change(&facts.our_drop_in.path, &facts.our_drop_in.text, after)
-}
-
-fn wants_uplink(
-    facts: &Facts,
-    intent: &Intent,
-    rehearsed: &Seen<Network>,
-    net: Option<&NetDriver>,
-) -> bool {
-    match intent.uplink {
-        Uplink::Always => true,
-        Uplink::Never => false,
-        // Its router advertisements are lost on a kernel that forwards, as dockerd makes it.
-        Uplink::Auto if net == Some(&NetDriver::Slirp4netns) => true,
-        Uplink::Auto => !configures_ipv6(facts, rehearsed),
-    }
-}
-
-/// Whether RootlessKit lets pasta give the tap interface IPv6: what a rehearsal has shown, where
-/// the host had any to give, else the table. A version that nobody knows gets the uplink: where it
-/// is not needed it finds everything in place and does nothing.
-fn configures_ipv6(facts: &Facts, rehearsed: &Seen<Network>) -> bool {
-    let by_table = || {
-        let version = facts.rootlesskit_version();
-        version.is_some_and(|version| capability::rootlesskit(version).ipv6_config)
-    };
-    let host_has_ipv6 = facts.host.network.is().is_some_and(Network::reaches_out);
-    match rehearsed.is() {
-        Some(tap) if host_has_ipv6 => tap.reaches_out(),
-        _ => by_table(),
-    }
 }
 
 fn file_change(path: &Path, now: &Seen<String>, after: String) -> Result<Option<FileChange>> {
@@ -287,8 +261,7 @@ fn restart(
     if not_live || engine::not_live(facts, intent) {
         return Some(Restart::NotLive);
     }
-    let lost = uplink && facts.tap.is().is_some_and(|tap| !tap.reaches_out());
-    lost.then_some(Restart::TapLost)
+    uplink::is_lost(facts, uplink).then_some(Restart::TapLost)
 }
 
 impl fmt::Display for Restart {
@@ -297,7 +270,7 @@ impl fmt::Display for Restart {
             Self::NewSettings => "the new settings take effect at its start",
             Self::NotRunning => "it is not running",
             Self::NotLive => "it still runs with older settings than those written",
-            Self::TapLost => "tap0 has lost its IPv6, which the uplink brings at each start",
+            Self::TapLost => "tap0 is without IPv6, which it gets at a start",
         })
     }
 }

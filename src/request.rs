@@ -17,6 +17,9 @@ const LARGEST_MTU: u32 = 65521;
 /// The MTU at which pasta and slirp4netns are fast (a multiple of 4 just below the limit).
 const DEFAULT_MTU: u32 = 65520;
 
+/// Seconds: whoever waits longer for IPv6 waits in vain, and dockerd with them.
+pub const LONGEST_WAIT: i64 = 600;
+
 /// Prefix lengths that leave containers some addresses without taking everybody's.
 const BRIDGE_PREFIXES: std::ops::RangeInclusive<u8> = 32..=112;
 
@@ -81,6 +84,16 @@ pub struct Request {
         hide_env = true
     )]
     pub uplink: Option<Uplink>,
+    /// How long each start of dockerd waits for the host's IPv6, at most; 0 for not at all [default: as it is]
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        value_parser = clap::value_parser!(u16).range(..=LONGEST_WAIT),
+        env = "ROOTLESS6_WAIT_ONLINE",
+        hide_env = true
+    )]
+    #[serde(deserialize_with = "wait_online")]
+    pub wait_online: Option<u16>,
     /// Address or name that verification tries to reach; may be given several times
     #[arg(
         long = "target",
@@ -190,6 +203,8 @@ pub struct Intent {
     pub new_networks: NewNetworks,
     /// `--uplink`
     pub uplink: Uplink,
+    /// `--wait-online`; none to leave what is written.
+    pub wait_online: Option<u16>,
 }
 
 impl Request {
@@ -213,6 +228,7 @@ impl Request {
             subnet: self.subnet.or(other.subnet),
             new_networks: self.new_networks.or(other.new_networks),
             uplink: self.uplink.or(other.uplink),
+            wait_online: self.wait_online.or(other.wait_online),
             targets: list(self.targets, other.targets),
         }
     }
@@ -245,6 +261,7 @@ impl Request {
             subnet: self.subnet.unwrap_or(SubnetChoice::Auto),
             new_networks: self.new_networks.unwrap_or(NewNetworks::Ipv6),
             uplink: self.uplink.unwrap_or(Uplink::Auto),
+            wait_online: self.wait_online,
         }
     }
 
@@ -266,6 +283,8 @@ impl Request {
         flag("subnet", self.subnet.map(|subnet| subnet.to_string()));
         flag("new-networks", self.new_networks.map(value_name));
         flag("uplink", self.uplink.map(value_name));
+        let seconds = self.wait_online.map(|seconds| seconds.to_string());
+        flag("wait-online", seconds);
         for target in &self.targets {
             flag("target", Some(target.clone()));
         }
@@ -361,6 +380,15 @@ impl<'de> Deserialize<'de> for Mtu {
     }
 }
 
+fn wait_online<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u16>, D::Error> {
+    let seconds = u16::deserialize(deserializer)?;
+    if i64::from(seconds) > LONGEST_WAIT {
+        let error = format!("wait-online is not a number from 0 to {LONGEST_WAIT}");
+        return Err(serde::de::Error::custom(error));
+    }
+    Ok(Some(seconds))
+}
+
 impl<'de> Deserialize<'de> for SubnetChoice {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         String::deserialize(deserializer)?
@@ -379,15 +407,16 @@ mod tests {
             mtu: Some(Mtu::Keep),
             ..Request::default()
         };
-        let file: Request =
-            toml::from_str("mtu = 1500\nuplink = 'never'\ntargets = ['::1']\nsubnet = 'none'")
-                .unwrap();
+        let file: Request = toml::from_str(
+            "mtu = 1500\nuplink = 'never'\ntargets = ['::1']\nsubnet = 'none'\nwait-online = 30",
+        )
+        .unwrap();
         let both = flags.or(file);
         assert_eq!(both.mtu, Some(Mtu::Keep));
         assert_eq!(both.uplink, Some(Uplink::Never));
         assert_eq!(
             both.to_flags().join(" "),
-            "--mtu keep --subnet none --uplink never --target ::1"
+            "--mtu keep --subnet none --uplink never --wait-online 30 --target ::1"
         );
     }
 
@@ -398,6 +427,7 @@ mod tests {
             "mtu = 9",
             "subnet = '10.0.0.0/8'",
             "net = 'vpnkit'",
+            "wait-online = 601",
         ] {
             assert!(toml::from_str::<Request>(text).is_err(), "{text}");
         }

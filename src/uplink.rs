@@ -3,7 +3,15 @@
 //!
 //! RootlessKit 2.0–2.2 starts pasta without `--config-net` and configures IPv4 alone. pasta
 //! forwards IPv6 all the same, and answers neighbour solicitations for any gateway: all that is
-//! missing is an address and a route. The host's own global address is what pasta expects to see.
+//! missing is an address and a route. The host's own global address is what pasta expects to see,
+//! and so that it stays the host's own, a follower ([`crate::commands::follow`]) stays behind and
+//! brings it again when it changes.
+//!
+//! pasta forwards whatever address a packet comes from, and sends what comes in from outside to the
+//! address that it last saw. So every change ends with a packet from the address that is right now,
+//! a neighbour solicitation; its answer tells besides whether pasta listens at all. One that was
+//! started while the host had no IPv6 may have none for good (passt before 2025_12_08), and an
+//! address on tap0 would be a lie then.
 //!
 //! slirp4netns announces a prefix of its own by router advertisement, which the kernel ignores as
 //! soon as dockerd has switched forwarding on. Its addresses are fixed, and the same can be set by
@@ -14,8 +22,10 @@ use std::net::Ipv6Addr;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Exit, Result};
-use crate::facts::{Network, Seen};
+use crate::facts::{Address, Network, Seen};
 use crate::host::netlink::Netlink;
+
+mod solicit;
 
 /// The interface's name in every RootlessKit netns.
 pub const TAP: &str = "tap0";
@@ -32,6 +42,7 @@ const SLIRP4NETNS: Request = Request {
     address: Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, 0x100),
     prefix: 64,
     gateway: Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, 2),
+    host: Vec::new(),
 };
 
 /// What the tap interface is to get.
@@ -43,6 +54,19 @@ pub struct Request {
     pub prefix: u8,
     /// Where its default route leads.
     pub gateway: Ipv6Addr,
+    /// What the host has beyond its links, where tap0 is to have one of these and none that the
+    /// host has lost; none where the address is fixed.
+    #[serde(default)]
+    pub host: Vec<Address>,
+}
+
+/// What has become of the tap interface.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Brought {
+    /// The address that it was given, if it lacked one.
+    pub added: Option<Ipv6Addr>,
+    /// Addresses that it had of ours and the host has no longer.
+    pub removed: Vec<Ipv6Addr>,
 }
 
 impl Request {
@@ -51,8 +75,8 @@ impl Request {
         SLIRP4NETNS
     }
 
-    /// What pasta expects: the address that the host itself would use: a global one of the interface that the default
-    /// route leaves by, else any global one.
+    /// What pasta expects: the address that the host itself would use, a global one of the
+    /// interface that the default route leaves by, else any global one.
     ///
     /// # Errors
     /// When the host has no global address or no default route.
@@ -72,6 +96,12 @@ impl Request {
                 address: address.address,
                 prefix: PASTA_PREFIX,
                 gateway: PASTA_GATEWAY,
+                host: host
+                    .addresses
+                    .iter()
+                    .filter(|address| !address.is_link_local())
+                    .cloned()
+                    .collect(),
             }),
             None => Err(nothing_to_bring("the host has no global IPv6 address")),
         }
@@ -82,76 +112,95 @@ fn nothing_to_bring(why: &str) -> Error {
     Error::cannot(Exit::Bad, "give RootlessKit's netns IPv6").caused_by(why)
 }
 
-/// Brings the uplink about in the current network namespace and tells which addresses it added;
-/// none when everything was there.
+/// Brings the uplink about in the current network namespace and tells what that took; nothing when
+/// everything was there.
 ///
 /// # Errors
-/// When there is no tap interface, or the kernel refuses.
-pub async fn bring(netlink: &Netlink, request: &Request) -> Result<Vec<Ipv6Addr>> {
+/// When there is no tap interface, the kernel refuses, or pasta forwards no IPv6.
+pub async fn bring(netlink: &Netlink, request: &Request) -> Result<Brought> {
     let Some(tap) = netlink.interface(TAP).await? else {
         return Err(Error::new(
             Exit::Bad,
             format!("there is no interface {TAP} in RootlessKit's netns"),
         ));
     };
-    let before = netlink.network().await?;
-    let mut added = Vec::new();
-    if !before.global().any(|address| address.interface == TAP) {
-        netlink
-            .add_address(tap, request.address, request.prefix)
-            .await?;
-        added.push(request.address);
+    let before = netlink.network().await?.of(TAP);
+    let brought = request.changes(&before);
+    if let Some(address) = brought.added {
+        netlink.add_address(tap, address, request.prefix).await?;
     }
-    if !before
-        .default_routes
-        .iter()
-        .any(|route| route.interface == TAP)
-    {
+    if !request.host.is_empty() && brought != Brought::default() {
+        announce(netlink, tap, request, &before, &brought).await?;
+    }
+    if before.default_routes.is_empty() {
         netlink.set_default_route(tap, request.gateway).await?;
     }
-    Ok(added)
+    for address in &brought.removed {
+        netlink
+            .remove_address(tap, *address, request.prefix)
+            .await?;
+    }
+    Ok(brought)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::facts::{Address, Route};
+/// Shows pasta the address that is right from now on. What was added is taken back where nobody
+/// listens.
+async fn announce(
+    netlink: &Netlink,
+    tap: u32,
+    request: &Request,
+    before: &Network,
+    brought: &Brought,
+) -> Result<()> {
+    let kept = before
+        .addresses
+        .iter()
+        .find(|address| request.is_host_own(address));
+    let address = brought.added.or(kept.map(|address| address.address));
+    if solicit::answered(tap, address.unwrap_or(request.address), request.gateway)? {
+        return Ok(());
+    }
+    if let Some(address) = brought.added {
+        netlink.remove_address(tap, address, request.prefix).await?;
+    }
+    Err(Error::new(
+        Exit::Bad,
+        "pasta forwards no IPv6: it was started before the host had any",
+    )
+    .hint("`rootless6 setup` restarts dockerd, and lets it wait for the host's IPv6"))
+}
 
-    fn address(text: &str, interface: &str) -> Address {
-        Address {
-            address: text.parse().unwrap(),
-            prefix: 64,
-            interface: interface.to_owned(),
-            tentative: false,
-            deprecated: false,
+impl Request {
+    /// What the tap interface lacks, and what it has too much.
+    fn changes(&self, tap: &Network) -> Brought {
+        let global = || {
+            tap.addresses
+                .iter()
+                .filter(|address| !address.is_link_local())
+        };
+        let ours = |address: &Address| !self.host.is_empty() && address.prefix == self.prefix;
+        // What RootlessKit or somebody else has given it serves, and is not ours to touch.
+        let serves = |address: &Address| !ours(address) || self.is_usable(address);
+        Brought {
+            added: (!global().any(serves)).then_some(self.address),
+            removed: global()
+                .filter(|address| ours(address) && !self.is_host_own(address))
+                .map(|address| address.address)
+                .collect(),
         }
     }
 
-    #[test]
-    fn the_address_of_the_default_routes_interface_is_taken() {
-        let host = Network {
-            addresses: vec![
-                address("fe80::1", "eth0"),
-                address("fd12::1", "docker0"),
-                address("2001:db8::2", "eth0"),
-            ],
-            default_routes: vec![Route {
-                gateway: None,
-                interface: "eth0".to_owned(),
-                metric: 1,
-            }],
-        };
-        let request = Request::for_pasta(&Seen::Is(host)).unwrap();
-        assert_eq!(request.address, "2001:db8::2".parse::<Ipv6Addr>().unwrap());
+    /// Whether the host has this address, if only for connections that it had before.
+    fn is_host_own(&self, address: &Address) -> bool {
+        self.host.iter().any(|own| own.address == address.address)
     }
 
-    #[test]
-    fn a_host_without_a_default_route_has_nothing_to_bring() {
-        let host = Network {
-            addresses: vec![address("2001:db8::2", "eth0")],
-            default_routes: Vec::new(),
-        };
-        let error = Request::for_pasta(&Seen::Is(host)).unwrap_err();
-        assert_eq!(error.causes, ["the host has no IPv6 default route"]);
+    fn is_usable(&self, address: &Address) -> bool {
+        self.host
+            .iter()
+            .any(|own| own.address == address.address && !own.deprecated)
     }
 }
+
+#[cfg(test)]
+mod tests;

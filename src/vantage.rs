@@ -7,7 +7,6 @@
 
 use std::fs::File;
 use std::io::Write;
-use std::net::Ipv6Addr;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -69,7 +68,7 @@ pub enum Answer {
     /// To [`Task::Probe`].
     Observation(Observation),
     /// To [`Task::Uplink`]: what was changed, if anything.
-    Uplink(Vec<Ipv6Addr>),
+    Uplink(uplink::Brought),
     /// The task could not be done.
     Failed {
         /// What failed.

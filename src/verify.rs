@@ -11,7 +11,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use serde::Serialize;
 
-use crate::diagnose::{Code, diagnose};
+use crate::diagnose::{Code, Severity, diagnose};
 use crate::error::{Error, Exit, Result};
 use crate::facts::{Facts, Seen};
 use crate::host::image::{self, Leftovers};
@@ -120,6 +120,21 @@ pub struct Verification {
     pub note: Option<String>,
     /// What was tried, in the order host, netns, container.
     pub checks: Vec<Check>,
+    /// What is weak though it works, other than the cause.
+    #[serde(rename = "findings")]
+    pub weak: Vec<Weakness>,
+}
+
+/// A finding that stands in no check's way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Weakness {
+    /// Its stable name.
+    pub code: Code,
+    /// How much it matters.
+    pub severity: Severity,
+    /// In one line, with what to do.
+    #[serde(rename = "title")]
+    pub explanation: String,
 }
 
 impl Verification {

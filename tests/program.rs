@@ -64,6 +64,7 @@ fn the_help_names_every_command_flag_and_exit_status_of_the_contract() {
                 "--subnet",
                 "--new-networks",
                 "--uplink",
+                "--wait-online",
                 "--no-restart",
                 "--no-verify",
                 "--keep",

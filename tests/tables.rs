@@ -122,6 +122,19 @@ fn asking(facts: &Facts, toml: &str) -> rootless6::error::Result<Plan> {
     plan::plan(facts, &intent, &given())
 }
 
+#[test]
+fn a_tap0_that_no_start_would_help_is_no_reason_for_one() {
+    let lost = "tests/facts/debian-14-set-up-but-tap0-has-lost-its-address.json";
+    let mut facts = facts(lost.as_ref());
+    let never = Request::from_toml("uplink = 'never'").unwrap();
+    let never = never.resolve(facts.rootlesskit_version());
+    let plan = plan::plan(&facts, &never, &given()).unwrap();
+    let after = plan.files.into_iter().next().unwrap().after;
+    facts.our_drop_in.text = rootless6::facts::Seen::Is(after);
+    let plan = plan::plan(&facts, &never, &given()).unwrap();
+    assert!(plan.is_empty(), "{plan:?}");
+}
+
 fn given() -> Given {
     Given {
         program: "/home/alice/.local/bin/rootless6".into(),

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
+use super::follow::{self, Errand};
 use crate::cli::Global;
 use crate::error::{Error, Exit, Result};
 use crate::facts::{NetDriver, RootlessKit, Seen};
@@ -12,20 +13,20 @@ use crate::host::systemd::Systemd;
 use crate::host::{Host, netns, process};
 use crate::inspect;
 use crate::report::Report;
-use crate::uplink::{Request, TAP};
-use crate::vantage::{self, Answer, Task};
+use crate::uplink::{Brought, Request, TAP};
+use crate::vantage::{self, Answer, Join, Task};
 
 /// Where the unit is of Type=simple, this runs before RootlessKit has its netns ready.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Long enough for duplicate address detection and a router's answer; dockerd's start is held up.
-const HOST_PATIENCE: Duration = Duration::from_secs(10);
-
 /// RootlessKit announces its child by a file in a directory that need not exist yet, so there is
-/// nothing to wait on; nor is there for an address that may never come.
+/// nothing to wait on.
 const RETRY: Duration = Duration::from_millis(50);
 
-/// Two netlink messages.
+/// dockerd's start is not held up for an address that may never come.
+const NOT_YET: &str = "the host has no IPv6 yet; tap0 gets it as soon as it comes\n";
+
+/// A few netlink messages, and two seconds until a pasta that says nothing counts as deaf.
 const BRING: Duration = Duration::from_secs(10);
 
 /// Runs the command.
@@ -39,24 +40,49 @@ pub async fn run(global: &Global) -> Report {
 }
 
 async fn bring(global: &Global) -> Result<(String, bool)> {
-    let kit = rootlesskit(global).await?;
-    let request = match kit.net {
-        NetDriver::Pasta => from_host().await?,
-        NetDriver::Slirp4netns if kit.ipv6 => Request::for_slirp4netns(),
-        other => return Ok((format!("{} needs no uplink\n", other.name()), false)),
+    let supervised = supervised();
+    let kit = rootlesskit(global, supervised).await?;
+    let join = inspect::join(&kit);
+    match &kit.net {
+        NetDriver::Pasta if supervised.is_some() => bring_and_follow(&kit, join).await,
+        NetDriver::Pasta => {
+            let request = Request::for_pasta(&inspect::host_network().await)?;
+            bring_to(&join, &request).await
+        }
+        NetDriver::Slirp4netns if kit.ipv6 => bring_to(&join, &Request::for_slirp4netns()).await,
+        other => Ok((format!("{} needs no uplink\n", other.name()), false)),
+    }
+}
+
+/// What the host has not yet, and what pasta would not take at once, is left to the follower.
+async fn bring_and_follow(kit: &RootlessKit, join: Join) -> Result<(String, bool)> {
+    let request = Request::for_pasta(&inspect::host_network().await).ok();
+    let brought = match &request {
+        Some(request) => bring_to(&join, request).await,
+        None => Ok((NOT_YET.to_owned(), false)),
     };
+    let errand = Errand {
+        join,
+        child_pid: kit.child_pid,
+        lock: kit.state_dir.join("child_pid"),
+        brought: request.filter(|_| brought.is_ok()),
+    };
+    follow::start(&errand).await?;
+    brought
+}
+
+/// Asks a vantage point to bring what is requested; tells what has become of it, and whether
+/// anything has changed.
+///
+/// # Errors
+/// When the netns cannot be joined, the kernel refuses, or pasta does not answer.
+pub(super) async fn bring_to(join: &Join, request: &Request) -> Result<(String, bool)> {
     let asked = vantage::Request {
-        join: Some(inspect::join(&kit)),
-        task: Task::Uplink(request),
+        join: Some(join.clone()),
+        task: Task::Uplink(request.clone()),
     };
     match netns::ask(&asked, BRING).await? {
-        Answer::Uplink(added) if added.is_empty() => {
-            Ok((format!("{TAP} already has IPv6\n"), false))
-        }
-        Answer::Uplink(added) => {
-            let added: Vec<_> = added.iter().map(ToString::to_string).collect();
-            Ok((format!("{TAP} has {} now\n", added.join(", ")), true))
-        }
+        Answer::Uplink(brought) => Ok((in_words(&brought), brought != Brought::default())),
         _ => Err(Error::new(
             Exit::Bad,
             "the vantage point answered something else",
@@ -64,24 +90,25 @@ async fn bring(global: &Global) -> Result<(String, bool)> {
     }
 }
 
-/// At boot the host may still be waiting for its router's advertisement, or for duplicate address
-/// detection.
-async fn from_host() -> Result<Request> {
-    let deadline = Instant::now() + HOST_PATIENCE;
-    loop {
-        let request = Request::for_pasta(&inspect::host_network().await);
-        if request.is_ok() || Instant::now() >= deadline {
-            return request;
-        }
-        sleep(RETRY).await;
+fn in_words(brought: &Brought) -> String {
+    let removed: Vec<_> = brought.removed.iter().map(ToString::to_string).collect();
+    let removed = removed.join(", ");
+    match brought.added {
+        None if removed.is_empty() => format!("{TAP} already has IPv6\n"),
+        None => format!("{TAP} has lost {removed}, as the host has\n"),
+        Some(added) if removed.is_empty() => format!("{TAP} has {added} now\n"),
+        Some(added) => format!("{TAP} has {added} now instead of {removed}, as the host has\n"),
     }
 }
 
-async fn rootlesskit(global: &Global) -> Result<RootlessKit> {
+async fn rootlesskit(global: &Global, supervised: Option<u32>) -> Result<RootlessKit> {
     let host = Host::from_environment(&global.unit)?;
+    let main_pid = match supervised {
+        Some(pid) => pid,
+        None => main_pid(&host).await?,
+    };
     let deadline = Instant::now() + PATIENCE;
     loop {
-        let main_pid = main_pid(&host).await?;
         let why = match inspect::running(main_pid, &host) {
             Seen::Is(kit) => return Ok(kit),
             Seen::Absent => "it is not running".to_owned(),
@@ -95,15 +122,13 @@ async fn rootlesskit(global: &Global) -> Result<RootlessKit> {
     }
 }
 
-/// systemd tells it to what a unit runs (systemd.exec(5), `$MAINPID`); a person's shell asks
-/// systemd.
+/// The unit's main process, where the unit runs us: systemd tells it then (systemd.exec(5),
+/// `$MAINPID`).
+fn supervised() -> Option<u32> {
+    std::env::var("MAINPID").ok()?.parse().ok()
+}
+
 async fn main_pid(host: &Host) -> Result<u32> {
-    if let Some(pid) = std::env::var("MAINPID")
-        .ok()
-        .and_then(|pid| pid.parse().ok())
-    {
-        return Ok(pid);
-    }
     let unit = Systemd::connect(&host.bus).await?.unit(&host.unit).await?;
     Ok(unit.is().map_or(0, |unit| unit.main_pid))
 }

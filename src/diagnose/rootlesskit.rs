@@ -1,8 +1,8 @@
 //! RootlessKit and its network driver.
 
-use super::{Code, Cure, Finding, Severity};
+use super::{Code, Cure, Finding, Severity, uplink};
 use crate::capability;
-use crate::facts::{Facts, NetDriver, RootlessKit, Seen, Version};
+use crate::facts::{Facts, NetDriver, RootlessKit, Seen};
 
 /// pasta's window needs a queue that an MTU of 1500 does not leave it: throughput falls by a
 /// factor of ten and more (rootlesskit#615).
@@ -170,16 +170,21 @@ pub(super) fn without_ipv6_config(facts: &Facts) -> Option<Finding> {
     if !has_ipv6 || tap.reaches_out() {
         return None;
     }
-    let version = kit
-        .version
-        .is()
-        .map_or_else(|| "of unknown version".to_owned(), Version::to_string);
-    let why = match kit.net {
-        NetDriver::Slirp4netns => {
+    if uplink::started_before_ipv6(facts).is_some() {
+        return None;
+    }
+    let why = match (kit.net.clone(), kit.version.is()) {
+        (NetDriver::Slirp4netns, _) => {
             "slirp4netns announces its prefix, and a kernel that forwards does not listen"
                 .to_owned()
         }
-        _ => format!("rootlesskit {version}; before 2.3.0 it configures IPv4 alone"),
+        (_, Some(version)) if capability::rootlesskit(*version).ipv6_config => {
+            format!("rootlesskit {version}, which lets pasta configure it at each start")
+        }
+        (_, Some(version)) => {
+            format!("rootlesskit {version}; before 2.3.0 it configures IPv4 alone")
+        }
+        (_, None) => "rootlesskit of unknown version".to_owned(),
     };
     Some(
         Finding::new(

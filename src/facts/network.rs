@@ -28,6 +28,12 @@ impl Network {
         self.global().next().is_some() && !self.default_routes.is_empty()
     }
 
+    /// Whether it can be used at once: as [`Self::reaches_out`], with duplicate address detection
+    /// over.
+    pub fn is_online(&self) -> bool {
+        self.global().any(|address| !address.tentative) && !self.default_routes.is_empty()
+    }
+
     /// Addresses that reach beyond the link and may be used now, or as soon as duplicate address
     /// detection is over.
     pub fn global(&self) -> impl Iterator<Item = &Address> {
@@ -50,6 +56,10 @@ pub struct Address {
     pub tentative: bool,
     /// Its preferred lifetime is over: not for new connections.
     pub deprecated: bool,
+    /// When it was given, if the kernel has told: hundredths of a second since boot, not counting
+    /// time asleep.
+    #[serde(default)]
+    pub created: Option<u64>,
 }
 
 impl Address {

@@ -9,8 +9,12 @@ use rtnetlink::packet_route::link::LinkAttribute;
 use rtnetlink::packet_route::route::{RouteAddress, RouteAttribute, RouteMessage, RouteType};
 use rtnetlink::{AddressMessageBuilder, Handle, RouteMessageBuilder, new_connection};
 
+pub use changes::Changes;
+
 use crate::error::{Doing, Result};
 use crate::facts::{Address, Network, Route, RouteKind, RouteTo};
+
+mod changes;
 
 /// Of the prefix 2000::/3 (RFC 4291 section 2.4).
 const GLOBAL_UNICAST: Ipv6Addr = Ipv6Addr::new(0x2000, 0, 0, 0, 0, 0, 0, 0);
@@ -118,6 +122,28 @@ impl Netlink {
             .doing(|| format!("add address {address}/{prefix}"))
     }
 
+    /// Takes an address from an interface.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub async fn remove_address(
+        &self,
+        interface: u32,
+        address: Ipv6Addr,
+        prefix: u8,
+    ) -> Result<()> {
+        let message = AddressMessageBuilder::<Ipv6Addr>::new()
+            .index(interface)
+            .address(address, prefix)
+            .build();
+        self.handle
+            .address()
+            .del(message)
+            .execute()
+            .await
+            .doing(|| format!("remove address {address}/{prefix}"))
+    }
+
     /// Points the IPv6 default route at a gateway on an interface, replacing an equal one.
     ///
     /// # Errors
@@ -172,12 +198,20 @@ fn address_from(message: &AddressMessage, name: &impl Fn(u32) -> String) -> Opti
             _ => None,
         })
         .unwrap_or(AddressFlags::empty());
+    let created = message
+        .attributes
+        .iter()
+        .find_map(|attribute| match attribute {
+            AddressAttribute::CacheInfo(times) => Some(u64::from(times.cstamp)),
+            _ => None,
+        });
     Some(Address {
         address,
         prefix: message.header.prefix_len,
         interface: name(message.header.index),
         tentative: flags.contains(AddressFlags::Tentative),
         deprecated: flags.contains(AddressFlags::Deprecated),
+        created,
     })
 }
 

@@ -21,6 +21,10 @@ use tokio::time::timeout;
 use crate::error::{Doing, Error, Exit, Result};
 use crate::hostile::plain;
 
+mod detached;
+
+pub use detached::{ended, leave_behind};
+
 /// What `--version` may take before it counts as hanging.
 const VERSION_DEADLINE: Duration = Duration::from_secs(5);
 
@@ -45,11 +49,26 @@ pub fn variable(pid: u32, name: &str) -> Option<String> {
     })
 }
 
-/// The parent of a process (proc_pid_stat(5), field 4, after the name in parentheses).
+/// The parent of a process (proc_pid_stat(5), field 4).
 pub fn parent(pid: u32) -> Option<u32> {
+    stat(pid, 4)?.parse().ok()
+}
+
+/// When a process was started, in hundredths of a second since boot: the kernel's `USER_HZ` is 100
+/// wherever Docker runs (proc_pid_stat(5), field 22).
+pub fn started(pid: u32) -> Option<u64> {
+    stat(pid, 22)?.parse().ok()
+}
+
+/// A field of /proc/PID/stat, counted from 1 as the manual does; from 3 on, they come after the
+/// name in parentheses.
+fn stat(pid: u32, field: usize) -> Option<String> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let (_, after_name) = stat.rsplit_once(')')?;
-    after_name.split_whitespace().nth(1)?.parse().ok()
+    after_name
+        .split_whitespace()
+        .nth(field.checked_sub(3)?)
+        .map(str::to_owned)
 }
 
 /// The user's service that a process belongs to: systemd gives each one a cgroup of its name.

@@ -43,6 +43,7 @@ pub fn running(main_pid: u32, host: &Host) -> Seen<RootlessKit> {
         detached: switch(options, "--detach-netns") || state_dir.join("netns").exists(),
         state_dir,
         child_pid,
+        started: process::started(main_pid),
     })
 }
 

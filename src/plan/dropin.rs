@@ -21,7 +21,7 @@ mod tests;
 pub use environment::{Environment, Mention, SkipReason, Skipped, Variable, environment};
 pub use environment_file::environment_file;
 pub use flags::{FlagError, merge_flags};
-pub use render::{Command, RenderError, render};
+pub use render::{Command, RenderError, When, render};
 
 /// What systemd strips from the ends of keys and values, and splits words at (`WHITESPACE` in its sources).
 const BLANKS: [char; 4] = [' ', '\t', '\n', '\r'];
@@ -113,6 +113,21 @@ pub fn parse(text: &str) -> Parsed {
         }
     }
     parsed
+}
+
+/// The last command of a directive such as `ExecStartPost` that runs this program with this
+/// command of its own.
+pub(super) fn own_command(text: &str, directive: &str, command: &str) -> Option<String> {
+    let ours = |line: &str| {
+        line.contains("rootless6") && line.split_whitespace().any(|word| word == command)
+    };
+    parse(text)
+        .assignments
+        .into_iter()
+        .rev()
+        .filter(|line| line.section == "Service" && line.key == directive)
+        .map(|line| line.value)
+        .find(|line| ours(line))
 }
 
 enum Line<'a> {

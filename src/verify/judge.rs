@@ -1,8 +1,8 @@
 //! Reports in, verdict and cause out. Pure.
 
 use super::observe::{Observation, TargetSeen};
-use super::{Check, Outcome, Report, RoundTrips, Vantage, Verification};
-use crate::diagnose::{Code, Cure, Finding, Wanted, obstacle};
+use super::{Check, Outcome, Report, RoundTrips, Vantage, Verification, Weakness};
+use crate::diagnose::{Code, Cure, Finding, Severity, Wanted, obstacle};
 use crate::facts::RouteKind;
 use crate::hostile::plain;
 use crate::probe::echo::EchoOutcome;
@@ -22,6 +22,7 @@ const DOWN: &[Code] = &[
 
 /// Findings that explain a netns without IPv6.
 const NETNS: &[Code] = &[
+    Code::StartedBeforeIpv6,
     Code::DriverWithoutIpv6,
     Code::Ipv6FlagMissing,
     Code::RootlesskitWithoutIpv6Config,
@@ -95,7 +96,20 @@ pub fn judge(
         explanation: cause.map(|cause| explain(cause, findings)),
         note: beside.map(|finding| finding.title.clone()),
         checks,
+        weak: weak(findings, cause),
     }
+}
+
+fn weak(findings: &[Finding], cause: Option<Code>) -> Vec<Weakness> {
+    findings
+        .iter()
+        .filter(|finding| finding.severity == Severity::Weak && Some(finding.code) != cause)
+        .map(|finding| Weakness {
+            code: finding.code,
+            severity: finding.severity,
+            explanation: explain(finding.code, findings),
+        })
+        .collect()
 }
 
 fn has(findings: &[Finding], code: Code) -> bool {

@@ -31,7 +31,25 @@ main() {
             timed status look rootless6 status
         fi
     done
+    uplink_rounds "$((rounds * STATUS_PER_ROUND))"
     ours undo --yes
+}
+
+# As systemd runs it after each start of dockerd; the follower that it leaves behind is ended again.
+uplink_rounds() {
+    local round main_pid child follower
+    main_pid=$(systemctl --user show -P MainPID docker)
+    child=$(<"$XDG_RUNTIME_DIR/dockerd-rootless/child_pid")
+    look rootless6 --version
+    for ((round = 0; round < $1; round++)); do
+        ! follower=$(pgrep -f '^rootless6 follow$') || kill "$follower"
+        nsenter -U --preserve-credentials -n -t "$child" ip -6 addr flush dev tap0 scope global
+        timed version look rootless6 --version
+        timed uplink look env MAINPID="$main_pid" rootless6 uplink
+        follower=$(pgrep -f '^rootless6 follow$')
+        until [[ $(<"/proc/$follower/wchan") == *poll* ]]; do :; done
+        awk '$1 == "VmHWM:" { print "follower", $2 }' "/proc/$follower/status"
+    done
 }
 
 recipe_round() {

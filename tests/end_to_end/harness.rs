@@ -112,6 +112,11 @@ impl Lab {
         run(&["root", &self.name, "bash", "-c", script])
     }
 
+    /// Runs a shell script as root on the far side of the wire.
+    pub(crate) fn internet(&self, script: &str) -> Output {
+        run(&["internet", &self.name, "bash", "-c", script])
+    }
+
     /// Writes a file of alice's, its folders too.
     pub(crate) fn write(&self, path: &str, text: &str) {
         let quoted = text.replace('\'', r"'\''");
@@ -138,6 +143,11 @@ impl Lab {
     /// Stops the system and boots it again.
     pub(crate) fn reboot(&self) {
         run(&["reboot", &self.name]).exits(0);
+    }
+
+    /// The same, without waiting for dockerd.
+    pub(crate) fn reboot_without_dockerd(&self) {
+        run(&["reboot", "--no-dockerd", &self.name]).exits(0);
     }
 
     /// Names, modes, link targets and bytes of everything below ~/.config, and anything temporary

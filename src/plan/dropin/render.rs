@@ -5,10 +5,19 @@ use super::{is_unsafe, is_utf8_for_systemd};
 
 const HEADER: &str = include_str!("../../../templates/zz-rootless6.conf");
 
-/// A command for `ExecStartPost=`, in words. Rendered with the prefix `-`: its failure, or its absence, never stops
-/// the service.
+/// When systemd runs a command, relative to the start of the service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum When {
+    /// `ExecStartPre=`
+    BeforeStart,
+    /// `ExecStartPost=`
+    AfterStart,
+}
+
+/// A command in words. Rendered with the prefix `-`: its failure, or its absence, never stops the service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Command<'a> {
+    pub when: When,
     /// Absolute path of the program.
     pub program: &'a str,
     pub arguments: &'a [&'a str],
@@ -32,10 +41,7 @@ pub enum RenderError {
 }
 
 /// The text of `zz-rootless6.conf`: variables in the order given, then the commands.
-pub fn render(
-    variables: &[(&str, &str)],
-    exec_start_post: &[Command<'_>],
-) -> Result<String, RenderError> {
+pub fn render(variables: &[(&str, &str)], commands: &[Command<'_>]) -> Result<String, RenderError> {
     let mut text = format!("{HEADER}[Service]\n");
     for (index, (name, value)) in variables.iter().enumerate() {
         if !is_name(name) {
@@ -52,8 +58,12 @@ pub fn render(
         }
         text.push_str(&format!("Environment=\"{name}={}\"\n", escape(value)));
     }
-    for command in exec_start_post {
-        text.push_str(&format!("ExecStartPost=-{}\n", command_line(command)?));
+    for command in commands {
+        let key = match command.when {
+            When::BeforeStart => "ExecStartPre",
+            When::AfterStart => "ExecStartPost",
+        };
+        text.push_str(&format!("{key}=-{}\n", command_line(command)?));
     }
     Ok(text)
 }

@@ -340,10 +340,12 @@ fn a_token_that_the_shell_would_take_apart_is_refused_by_name() {
 #[test]
 fn our_drop_in_reads_like_this() {
     let up = Command {
+        when: When::AfterStart,
         program: "/home/alice/.local/bin/rootless6",
         arguments: &["uplink"],
     };
     let awkward = Command {
+        when: When::BeforeStart,
         program: "/opt/100% mine/$x/rootless6",
         arguments: &["", "a b", "$HOME", ";", "q\"\\"],
     };
@@ -360,7 +362,7 @@ fn our_drop_in_reads_like_this() {
 Environment="DOCKERD_ROOTLESS_ROOTLESSKIT_NET=pasta"
 Environment="A=q\" b\\ 5%%\n\x1b\u0085é"
 ExecStartPost=-/home/alice/.local/bin/rootless6 uplink
-ExecStartPost=-"/opt/100%% mine/$x/rootless6" "" "a b" "$$HOME" ";" "q\"\\"
+ExecStartPre=-"/opt/100%% mine/$x/rootless6" "" "a b" "$$HOME" ";" "q\"\\"
 "#;
     assert_eq!(text.unwrap(), expected);
 }
@@ -371,6 +373,7 @@ fn what_systemd_cannot_read_back_is_not_written() {
         render(
             &[],
             &[Command {
+                when: When::AfterStart,
                 program,
                 arguments: &[],
             }],
@@ -404,6 +407,7 @@ fn what_systemd_cannot_read_back_is_not_written() {
         assert_eq!(run(program), RenderError::Program(program.to_owned()));
     }
     let command = Command {
+        when: When::AfterStart,
         program: "/bin/true",
         arguments: &["a\0"],
     };

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::{Snippet, by_hand, changed_keys};
 use crate::facts::Facts;
 use crate::plan::environment::VARIABLES;
-use crate::plan::{FileChange, Plan, uplink_command};
+use crate::plan::{FileChange, Plan, uplink, wait_online};
 
 /// For NixOS, whose module makes both the unit and daemon.json
 /// (nixpkgs:nixos/modules/virtualisation/docker-rootless.nix).
@@ -30,9 +30,14 @@ pub(super) fn nixos(facts: &Facts, plan: &Plan) -> Snippet {
             text.push_str(&format!("    {variable} = {};\n", string(set)));
         }
         text.push_str("  };\n");
-        if let Some(command) = uplink_command(&change.after) {
-            let command = string(&command);
-            text.push_str(&format!("  serviceConfig.ExecStartPost = {command};\n"));
+        for (directive, command) in [
+            ("ExecStartPre", wait_online::command_in(&change.after)),
+            ("ExecStartPost", uplink::command_in(&change.after)),
+        ] {
+            if let Some(command) = command {
+                let command = string(&command);
+                text.push_str(&format!("  serviceConfig.{directive} = {command};\n"));
+            }
         }
         // A whole PATH would conflict with the one that is made of these packages.
         if plan.path().is_some() {

@@ -37,6 +37,14 @@ pub fn verification(verification: &Verification) -> String {
     for check in &verification.checks {
         let _ = writeln!(text, "  {}", check_line(check));
     }
+    for weakness in &verification.weak {
+        let mark = sign(Sign::Weak);
+        let _ = writeln!(
+            text,
+            "  {mark} weak    {}: {}",
+            weakness.code, weakness.explanation
+        );
+    }
     text
 }
 

@@ -119,6 +119,10 @@ pub fn explanation(plan: &Plan) -> String {
             include_str!("../../../templates/explanation/uplink.txt"),
         ),
         (
+            says("wait-online"),
+            include_str!("../../../templates/explanation/wait-online.txt"),
+        ),
+        (
             daemon_json,
             include_str!("../../../templates/explanation/daemon-json.txt"),
         ),

@@ -261,3 +261,28 @@ fn a_vantage_point_that_nobody_asked_for_explains_but_is_not_judged() {
     assert_eq!(host_alone.verdict, Outcome::Pass);
     assert_eq!(host_alone.cause, None);
 }
+
+#[test]
+fn what_is_weak_is_said_though_all_passes() {
+    let mut findings = found(&[Code::StaleAddress, Code::NetworkWithoutIpv6]);
+    findings[0].severity = Severity::Weak;
+    findings[1].severity = Severity::Note;
+    let reports = [(&Vantage::Host, seen(vec![good()]))];
+    let verification = judge(&reports, &[Vantage::Host], &findings);
+    assert_eq!(verification.verdict, Outcome::Pass);
+    assert_eq!(verification.cause, None);
+    let codes: Vec<_> = verification.weak.iter().map(|weak| weak.code).collect();
+    assert_eq!(codes, [Code::StaleAddress]);
+}
+
+#[test]
+fn a_start_before_ipv6_explains_what_rootlesskit_did_not_configure() {
+    let netns = seen(vec![without_route()]);
+    let verification = judged(
+        seen(vec![good()]),
+        netns,
+        seen(vec![silent()]),
+        &[Code::RootlesskitWithoutIpv6Config, Code::StartedBeforeIpv6],
+    );
+    assert_eq!(verification.cause, Some(Code::StartedBeforeIpv6));
+}

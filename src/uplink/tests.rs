@@ -1,0 +1,123 @@
+use super::*;
+use crate::facts::{Address, Route};
+
+fn address(text: &str, interface: &str) -> Address {
+    Address {
+        address: text.parse().unwrap(),
+        prefix: 64,
+        interface: interface.to_owned(),
+        tentative: false,
+        deprecated: false,
+        created: None,
+    }
+}
+
+fn host(addresses: &[&str]) -> Network {
+    Network {
+        addresses: addresses.iter().map(|text| address(text, "eth0")).collect(),
+        default_routes: vec![Route {
+            gateway: None,
+            interface: "eth0".to_owned(),
+            metric: 1,
+        }],
+    }
+}
+
+/// What changes on a tap interface with these addresses, `ADDRESS/PREFIX`.
+fn changes(request: &Request, tap: &[&str]) -> (Option<String>, Vec<String>) {
+    let tap = Network {
+        addresses: tap
+            .iter()
+            .map(|text| {
+                let (text, prefix) = text.split_once('/').unwrap();
+                Address {
+                    prefix: prefix.parse().unwrap(),
+                    ..address(text, TAP)
+                }
+            })
+            .collect(),
+        default_routes: Vec::new(),
+    };
+    let brought = request.changes(&tap);
+    let text = |address: Ipv6Addr| address.to_string();
+    (
+        brought.added.map(text),
+        brought.removed.into_iter().map(text).collect(),
+    )
+}
+
+#[test]
+fn tap0_has_one_address_of_the_hosts_and_none_that_the_host_has_lost() {
+    let two = Request::for_pasta(&Seen::Is(host(&["2001:db8:2::2", "2001:db8:2::3"]))).unwrap();
+    for (tap, added, removed) in [
+        (&["fe80::5/64"][..], Some("2001:db8:2::2"), &[][..]),
+        (&["2001:db8:2::2/128"], None, &[]),
+        // The host would choose another today, but this one still is its own.
+        (&["2001:db8:2::3/128"], None, &[]),
+        (
+            &["2001:db8:1::2/128"],
+            Some("2001:db8:2::2"),
+            &["2001:db8:1::2"],
+        ),
+        (
+            &["2001:db8:1::2/128", "2001:db8:2::3/128"],
+            None,
+            &["2001:db8:1::2"],
+        ),
+        // Copied by pasta, or given by hand.
+        (&["2001:db8:1::2/64"], None, &[]),
+        (&["fd00::100/64"], None, &[]),
+    ] {
+        let removed: Vec<_> = removed.iter().map(|text| (*text).to_owned()).collect();
+        assert_eq!(
+            changes(&two, tap),
+            (added.map(str::to_owned), removed),
+            "{tap:?}"
+        );
+    }
+}
+
+#[test]
+fn an_address_that_the_host_phases_out_stays_beside_its_successor() {
+    let mut host = host(&["2001:db8:1::2", "2001:db8:2::2"]);
+    host.addresses[0].deprecated = true;
+    let request = Request::for_pasta(&Seen::Is(host)).unwrap();
+    let expected = (Some("2001:db8:2::2".to_owned()), Vec::new());
+    assert_eq!(changes(&request, &["2001:db8:1::2/128"]), expected);
+}
+
+#[test]
+fn a_fixed_network_leaves_what_is_there() {
+    let request = Request::for_slirp4netns();
+    assert_eq!(changes(&request, &["fd00::5/64"]), (None, Vec::new()));
+    let expected = (Some("fd00::100".to_owned()), Vec::new());
+    assert_eq!(changes(&request, &["fe80::5/64"]), expected);
+}
+
+#[test]
+fn the_address_of_the_default_routes_interface_is_taken() {
+    let host = Network {
+        addresses: vec![
+            address("fe80::1", "eth0"),
+            address("fd12::1", "docker0"),
+            address("2001:db8::2", "eth0"),
+        ],
+        default_routes: vec![Route {
+            gateway: None,
+            interface: "eth0".to_owned(),
+            metric: 1,
+        }],
+    };
+    let request = Request::for_pasta(&Seen::Is(host)).unwrap();
+    assert_eq!(request.address, "2001:db8::2".parse::<Ipv6Addr>().unwrap());
+}
+
+#[test]
+fn a_host_without_a_default_route_has_nothing_to_bring() {
+    let host = Network {
+        addresses: vec![address("2001:db8::2", "eth0")],
+        default_routes: Vec::new(),
+    };
+    let error = Request::for_pasta(&Seen::Is(host)).unwrap_err();
+    assert_eq!(error.causes, ["the host has no IPv6 default route"]);
+}
