@@ -143,8 +143,8 @@ pub async fn bring(netlink: &Netlink, request: &Request) -> Result<Brought> {
     Ok(brought)
 }
 
-/// Shows pasta the address that is right from now on. What was added is taken back where nobody
-/// listens.
+/// Shows pasta the address that is right from now on. What was added is taken back where pasta was
+/// asked and does not listen.
 async fn announce(
     netlink: &Netlink,
     tap: u32,
@@ -157,7 +157,8 @@ async fn announce(
         .iter()
         .find(|address| request.is_host_own(address));
     let address = brought.added.or(kept.map(|address| address.address));
-    if solicit::answered(tap, address.unwrap_or(request.address), request.gateway)? {
+    let from = address.unwrap_or(request.address);
+    if solicit::answered(tap, from, request.gateway)? != Some(false) {
         return Ok(());
     }
     if let Some(address) = brought.added {

@@ -178,10 +178,9 @@ fn an_error_for_the_control_does_not_spoil_the_echoes_to_the_target() {
         };
         for kind in [SocketKind::Raw, SocketKind::Datagram] {
             let report = run_on(kind, &request);
-            assert_eq!(
-                (report.outcome, report.received),
-                (EchoOutcome::Answered, 5)
-            );
+            assert_eq!(report.outcome, EchoOutcome::Answered, "{kind:?}");
+            // On a busy machine an answer may be late enough for one more echo to be on its way.
+            assert!(report.received >= 5, "{report:?}");
             assert_eq!(report.errors, [], "{kind:?}");
             assert_eq!(
                 report.control_errors[0].kind,

@@ -32,28 +32,32 @@ const HOP_LIMIT: i32 = 255;
 const TRIES: u32 = 4;
 const BETWEEN_TRIES: Duration = Duration::from_millis(500);
 
-/// Solicits the gateway from an address of the interface and tells whether it answers. Waits on the
-/// spot: a vantage point has nothing else to do.
+/// Solicits the gateway from an address of the interface and tells whether it answers; none where
+/// the question could not even be sent, as on an interface that has lost its link-local route.
+/// Waits on the spot: a vantage point has nothing else to do.
 ///
 /// The kernel itself asks for the gateway's link-layer address first, from the same address.
 ///
 /// # Errors
 /// When the kernel gives no raw socket.
-pub(super) fn answered(interface: u32, from: Ipv6Addr, gateway: Ipv6Addr) -> Result<bool> {
+pub(super) fn answered(interface: u32, from: Ipv6Addr, gateway: Ipv6Addr) -> Result<Option<bool>> {
     let socket = open(from).doing(|| format!("ask {gateway} from {from}"))?;
     let to = SockaddrIn6::from(SocketAddrV6::new(gateway, 0, 0, interface));
     let message = solicitation(gateway);
+    let mut asked = false;
     for _ in 0..TRIES {
-        // What cannot be sent is not answered either.
-        let _ = sendto(socket.as_raw_fd(), &message, &to, MsgFlags::empty());
+        asked |= sendto(socket.as_raw_fd(), &message, &to, MsgFlags::empty()).is_ok();
+        if !asked {
+            return Ok(None);
+        }
         let deadline = Instant::now() + BETWEEN_TRIES;
         while wait(&socket, deadline) {
             if is_advertisement_of(gateway, &received(&socket)) {
-                return Ok(true);
+                return Ok(Some(true));
             }
         }
     }
-    Ok(false)
+    Ok(Some(false))
 }
 
 fn open(from: Ipv6Addr) -> std::result::Result<OwnedFd, Errno> {
