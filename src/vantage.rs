@@ -98,8 +98,10 @@ pub fn serve_if_asked() -> Option<ExitCode> {
 fn serve(request: &str) -> Result<Answer> {
     let request: Request =
         serde_json::from_str(request).doing(|| "read the vantage point's request")?;
-    if let Some(join) = &request.join {
-        enter(join)?;
+    match (&request.join, &request.task) {
+        (Some(join), _) => enter(join)?,
+        (None, Task::Rehearse) => enter_detached()?,
+        (None, _) => {}
     }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -142,10 +144,27 @@ fn enter(join: &Join) -> Result<()> {
         .doing(|| format!("join the network namespace {}", join.net.display()))
 }
 
+/// The child of a RootlessKit that detaches its netns is in the host's, and in RootlessKit's user and
+/// mount namespaces, where the bind mount of the netns is to be seen.
+fn enter_detached() -> Result<()> {
+    let Some(path) = rehearse::detached_netns() else {
+        return Ok(());
+    };
+    let doing = || format!("join the network namespace {}", path.display());
+    let net = File::open(&path).doing(doing)?;
+    setns(net, CloneFlags::CLONE_NEWNET).doing(doing)
+}
+
 /// Device and inode tell namespaces apart (namespaces(7)).
 fn identity(namespace: &File) -> Result<(u64, u64)> {
     let metadata = namespace.metadata().doing(|| "look at a namespace")?;
     Ok((metadata.dev(), metadata.ino()))
+}
+
+/// Whether these bytes are an answer, if only that the task failed.
+pub fn is_answer(bytes: &[u8]) -> bool {
+    let line = bytes.split(|byte| *byte == b'\n').next();
+    line.is_some_and(|line| serde_json::from_slice::<Answer>(line).is_ok())
 }
 
 /// Reads an answer; what it says is not trusted, it may come from a container.
