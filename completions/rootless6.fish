@@ -48,8 +48,8 @@ complete -c rootless6 -n "__fish_rootless6_using_subcommand setup" -l accept -d 
 complete -c rootless6 -n "__fish_rootless6_using_subcommand setup" -l config -d 'Take settings from a TOML file whose keys are these flags [default: ~/.config/rootless6/config.toml, if there]' -r -F
 complete -c rootless6 -n "__fish_rootless6_using_subcommand setup" -l rehearse -d 'Whether a throw-away RootlessKit shows first that the new settings work [default: auto]' -r -f -a "auto\t'Before every restart'
 never\t'Not at all'"
-complete -c rootless6 -n "__fish_rootless6_using_subcommand setup" -l net -d 'RootlessKit\'s network driver [default: pasta, or slirp4netns where RootlessKit has no pasta]' -r -f -a "pasta\t'passt\'s pasta, the only driver that carries ICMPv6 echo'
-slirp4netns\t'Carries TCP and UDP over IPv6, but no ICMPv6'
+complete -c rootless6 -n "__fish_rootless6_using_subcommand setup" -l net -d 'RootlessKit\'s network driver [default: pasta, or slirp4netns where RootlessKit has no pasta]' -r -f -a "pasta\t'passt\'s pasta, which carries TCP, UDP and echo requests of both families'
+slirp4netns\t'Carries TCP and UDP over IPv6, and echo requests from libslirp 4.8 on'
 keep\t'Whatever is configured now'"
 complete -c rootless6 -n "__fish_rootless6_using_subcommand setup" -l port-driver -d 'RootlessKit\'s port driver [default: implicit with pasta, builtin with slirp4netns]' -r -f -a "implicit\t'pasta forwards published ports itself'
 builtin\t'RootlessKit forwards them, of both families; not with pasta'

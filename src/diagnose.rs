@@ -5,6 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 pub use obstacle::{Wanted, obstacle};
+pub(crate) use rootlesskit::install;
 
 use crate::error::{Error, Exit};
 use crate::facts::Facts;

@@ -1,12 +1,15 @@
 //! Looks at everything and judges nothing. A source that fails is unknown and stops no other.
 
+use std::borrow::Cow;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::error;
-use crate::facts::{DaemonJson, Facts, HostFacts, Network, OurDropIn, RootlessKit, Seen, Unit};
+use crate::facts::{
+    DaemonJson, Engine, Facts, HostFacts, Network, OurDropIn, RootlessKit, Seen, Unit,
+};
 use crate::host::netlink::Netlink;
 use crate::host::systemd::Systemd;
 use crate::host::{Host, engine, log, netns, process};
@@ -59,6 +62,8 @@ pub async fn gather(host: &Host, systemd: Result<&Systemd, String>) -> Facts {
         platform::elsewhere(host),
         beside_the_engine
     );
+    let (host, own) = on_the_units_socket(host, own, unit.is()).await;
+    let host = host.as_ref();
     let (socket, engine, elsewhere) = platform::choose(host, own, elsewhere, unit.is_loaded());
     if engine.is().is_none() {
         tools.dockerd = tools::dockerd(&path).await;
@@ -88,6 +93,29 @@ pub async fn gather(host: &Host, systemd: Result<&Systemd, String>) -> Facts {
         tap,
         tools,
     }
+}
+
+/// A unit whose dockerd is told to listen elsewhere, by `-H`, is looked at there.
+async fn on_the_units_socket<'a>(
+    host: &'a Host,
+    own: Seen<Engine>,
+    unit: Option<&Unit>,
+) -> (Cow<'a, Host>, Seen<Engine>) {
+    let options = unit.map(Unit::options).unwrap_or_default();
+    let sockets = options.sockets();
+    let Some(first) = sockets
+        .first()
+        .filter(|_| !sockets.contains(&host.socket.as_path()))
+    else {
+        return (Cow::Borrowed(host), own);
+    };
+    let socket = first.to_path_buf();
+    let engine = engine::gather(&socket).await;
+    let host = Host {
+        socket,
+        ..host.clone()
+    };
+    (Cow::Owned(host), engine)
 }
 
 async fn seen_unit(systemd: Result<&Systemd, String>, name: &str) -> Seen<Unit> {

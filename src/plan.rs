@@ -96,6 +96,9 @@ pub struct FileChange {
 /// The limit of libslirp before 4.8.
 const WITHOUT_ECHO: &str = "slirp4netns carries TCP and UDP over IPv6, but here (libslirp before 4.8) no ICMPv6: ping6 will not work";
 
+/// The same where slirp4netns does not tell which libslirp it has.
+const PERHAPS_WITHOUT_ECHO: &str = "slirp4netns carries TCP and UDP over IPv6, and ICMPv6 only from libslirp 4.8 on; which one is here is not known, so ping6 may not work";
+
 /// Makes the plan.
 ///
 /// # Errors
@@ -122,8 +125,14 @@ pub fn plan(facts: &Facts, intent: &Intent, given: &Given) -> Result<Plan> {
     notes.extend(environment::overruled(&base, &environment));
     notes.extend(not_enabled(unit));
     let slirp4netns = net == Some(NetDriver::Slirp4netns);
-    let proof = if slirp4netns && facts.slirp4netns_forwards_echo() != Some(true) {
-        notes.push(WITHOUT_ECHO.to_owned());
+    let forwards = facts.slirp4netns_forwards_echo();
+    let proof = if slirp4netns && forwards != Some(true) {
+        let limit = if forwards.is_none() {
+            PERHAPS_WITHOUT_ECHO
+        } else {
+            WITHOUT_ECHO
+        };
+        notes.push(limit.to_owned());
         Proof::WithoutEcho
     } else {
         Proof::Whole

@@ -109,9 +109,9 @@ pub struct Request {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Net {
-    /// passt's pasta, the only driver that carries ICMPv6 echo
+    /// passt's pasta, which carries TCP, UDP and echo requests of both families
     Pasta,
-    /// Carries TCP and UDP over IPv6, but no ICMPv6
+    /// Carries TCP and UDP over IPv6, and echo requests from libslirp 4.8 on
     Slirp4netns,
     /// Whatever is configured now
     Keep,

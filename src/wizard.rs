@@ -90,7 +90,7 @@ fn carries_echo(facts: &Facts) -> bool {
     let has_pasta = facts
         .rootlesskit_version()
         .is_none_or(|version| capability::rootlesskit(version).pasta);
-    has_pasta || facts.slirp4netns_forwards_echo() == Some(true)
+    has_pasta || facts.slirp4netns_forwards_echo() != Some(false)
 }
 
 fn chooses_new_networks(facts: &Facts) -> bool {
@@ -140,7 +140,7 @@ pub fn go_ahead(prompt: &mut dyn Prompt, question: &str, explanation: Option<&st
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::facts::{Engine, RootlessKit, Seen, Version};
+    use crate::facts::{Engine, RootlessKit, Seen, Tools, Version};
 
     struct Script(Vec<char>, Vec<String>);
 
@@ -207,6 +207,10 @@ mod tests {
                 version: Seen::Is(version(rootlesskit)),
                 ..RootlessKit::default()
             }),
+            tools: Tools {
+                libslirp: Seen::Is(version("4.7.0")),
+                ..Tools::default()
+            },
             ..Facts::default()
         }
     }

@@ -15,7 +15,7 @@ use crate::apply::journal::{self, Journal, State};
 use crate::cli::{Accept, DEFAULT_UNIT, Global, Rehearse, Setup};
 use crate::diagnose::{Wanted, diagnose_for, obstacle};
 use crate::error::{Doing, Error, Exit, Result};
-use crate::facts::{Container, Facts, NetDriver, Seen};
+use crate::facts::{Container, Facts, NetDriver, Seen, Unit};
 use crate::host::image::Leftovers;
 use crate::host::{Host, engine, process};
 use crate::plan::snippet::{self, Snippet};
@@ -173,7 +173,7 @@ async fn prepare(
     let at_hand = journal.as_ref().ok().and_then(Option::as_ref);
     let plan = rehearsed_plan(arguments, &scene, &intent, at_hand, ui, steps).await?;
     if plan.is_empty() || (plan.files.is_empty() && arguments.no_restart) {
-        nothing_to_do(arguments, &scene, &targets, plan.proof, record).await;
+        nothing_to_do(arguments, &scene, &targets, &plan, record).await;
         return Ok(None);
     }
     if let Some(error) = snippet::locked(&scene.facts, &plan) {
@@ -187,7 +187,7 @@ async fn prepare(
     }
     let restarts = plan.restart.is_some() && !arguments.no_restart;
     let stopping = if restarts {
-        running(&scene).await?
+        running(arguments, &scene).await?
     } else {
         Vec::new()
     };
@@ -224,7 +224,7 @@ async fn rehearsed_plan(
 ) -> Result<Plan> {
     let mut given = given()?;
     let plan = make_plan(scene, intent, &given, journal)?;
-    let carried_out = journal.is_some() && !scene.facts.is_locked();
+    let carried_out = journal.is_some() && snippet::locked(&scene.facts, &plan).is_none();
     let options = worth_rehearsing(arguments, &plan).filter(|_| carried_out);
     let Some(options) = options else {
         return Ok(plan);
@@ -332,22 +332,32 @@ async fn nothing_to_do(
     arguments: &Setup,
     scene: &Scene,
     targets: &[Ipv6Addr],
-    proof: Proof,
+    plan: &Plan,
     record: &mut Record,
 ) {
     if !arguments.no_verify && !arguments.dry_run {
         let verification =
             verify::verify(&scene.facts, &scene.host.socket, &VANTAGES, targets).await;
-        record.verification = Some(verification.accepting(proof));
+        record.verification = Some(verification.accepting(plan.proof));
     }
-    record.text = human::nothing_to_do(record.verification.as_ref());
+    record.text = human::nothing_to_do(plan.restart, record.verification.as_ref());
 }
 
-async fn running(scene: &Scene) -> Result<Vec<Container>> {
-    if scene.facts.engine.is().is_none() {
-        return Ok(Vec::new());
+/// What a restart stops. A dockerd that runs and does not tell may well have containers.
+async fn running(arguments: &Setup, scene: &Scene) -> Result<Vec<Container>> {
+    if scene.facts.engine.is().is_some() {
+        return engine::running_containers(&engine::connect(&scene.host.socket)?).await;
     }
-    engine::running_containers(&engine::connect(&scene.host.socket)?).await
+    let runs = scene.facts.unit.is().is_some_and(Unit::is_active);
+    if runs && !arguments.dry_run && !arguments.accept.contains(&Accept::ContainersRestart) {
+        return Err(Error::new(
+            Exit::Usage,
+            "dockerd runs, and does not tell which containers its restart would stop",
+        )
+        .caused_by(format!("nobody answers on {}", scene.host.socket.display()))
+        .hint("agree to that with `--accept containers-restart`"));
+    }
+    Ok(Vec::new())
 }
 
 fn planned(host: &Host, plan: &Plan, restarts: bool) -> Vec<Step> {

@@ -1,7 +1,6 @@
 //! The host's own network.
 
-use super::{Code, Cure, Finding, Severity};
-use crate::capability;
+use super::{Code, Cure, Finding, Severity, rootlesskit};
 use crate::facts::{Facts, Ipv6Off, Network};
 
 /// Sorts after what else is there (sysctl.d(5)), which has switched IPv6 off.
@@ -87,10 +86,7 @@ pub(super) fn no_ipv6_route(facts: &Facts) -> Option<Finding> {
 }
 
 pub(super) fn ping_group_range(facts: &Facts) -> Option<Finding> {
-    let has_pasta = facts
-        .rootlesskit_version()
-        .is_none_or(|version| capability::rootlesskit(version).pasta);
-    let forwards = has_pasta || facts.slirp4netns_forwards_echo() == Some(true);
+    let forwards = rootlesskit::has_pasta(facts) || facts.slirp4netns_forwards_echo() == Some(true);
     if facts.host.may_ping()? || !forwards {
         return None;
     }

@@ -8,7 +8,10 @@ use crate::facts::{Facts, NetDriver, RootlessKit, Seen};
 /// factor of ten and more (rootlesskit#615).
 const SMALL_MTU: u32 = 1500;
 
-const NEWER_ROOTLESSKIT: &str = "ping6 needs RootlessKit 2.0 or later, as Docker Engine 25.0 and Debian 13 bring it, or libslirp 4.8";
+const NEWER_ROOTLESSKIT: &str =
+    "RootlessKit 2.0 and later, as Docker Engine 25.0 and Debian 13 bring it, has pasta";
+
+const PING6_NEEDS: &str = "ping6 needs RootlessKit 2.0 or later, as Docker Engine 25.0 and Debian 13 bring it, or libslirp 4.8";
 
 pub(super) fn without_pasta(facts: &Facts) -> Option<Finding> {
     let version = facts.rootlesskit_version()?;
@@ -16,19 +19,26 @@ pub(super) fn without_pasta(facts: &Facts) -> Option<Finding> {
     if can.pasta || !can.ipv6 {
         return None;
     }
-    let limit = if facts.slirp4netns_forwards_echo() == Some(true) {
-        "slirp4netns has to do the work"
-    } else {
-        "TCP and UDP over IPv6 can work, ping6 cannot"
+    let (limit, cure) = match facts.slirp4netns_forwards_echo() {
+        Some(true) => (
+            "slirp4netns has to do the work",
+            format!("{NEWER_ROOTLESSKIT}; `rootless6 setup --net slirp4netns` does without"),
+        ),
+        Some(false) => (
+            "TCP and UDP over IPv6 can work, ping6 cannot",
+            format!("{PING6_NEEDS}; `rootless6 setup --net slirp4netns` gives TCP and UDP"),
+        ),
+        None => (
+            "TCP and UDP over IPv6 can work, ping6 perhaps not",
+            format!("{PING6_NEEDS}; `rootless6 setup --net slirp4netns` gives TCP and UDP"),
+        ),
     };
     Some(
         Finding::new(
             Code::RootlesskitWithoutPasta,
             Severity::Weak,
             format!("RootlessKit {version} has no pasta driver: {limit}"),
-            Cure::Words(format!(
-                "{NEWER_ROOTLESSKIT}; `rootless6 setup --net slirp4netns` gives TCP and UDP without it"
-            )),
+            Cure::Words(cure),
         )
         .seen(format!("rootlesskit {version}")),
     )
@@ -36,19 +46,35 @@ pub(super) fn without_pasta(facts: &Facts) -> Option<Finding> {
 
 pub(super) fn pasta_missing(facts: &Facts) -> Option<Finding> {
     let nowhere = facts.tools.pasta == Seen::Absent && facts.tools.pasta_elsewhere == Seen::Absent;
-    nowhere.then(|| {
+    (nowhere && has_pasta(facts)).then(|| {
         Finding::new(
             Code::PastaMissing,
-            Severity::Broken,
+            without_pasta_is(facts),
             "pasta is not on the PATH of the unit",
             install("passt", facts),
         )
     })
 }
 
+/// Whether there is a driver for pasta in RootlessKit; one that nobody knows counts as a new one.
+pub(super) fn has_pasta(facts: &Facts) -> bool {
+    let version = facts.rootlesskit_version();
+    version.is_none_or(|version| capability::rootlesskit(version).pasta)
+}
+
+/// How bad it is to lack pasta: slirp4netns may have been chosen in its place.
+pub(super) fn without_pasta_is(facts: &Facts) -> Severity {
+    let chosen = |kit: &RootlessKit| kit.net == NetDriver::Slirp4netns && kit.ipv6;
+    if facts.rootlesskit.is().is_some_and(chosen) {
+        Severity::Weak
+    } else {
+        Severity::Broken
+    }
+}
+
 /// Every distribution calls the packages alike; the commands are those of the families that
 /// os-release(5) names.
-fn install(package: &str, facts: &Facts) -> Cure {
+pub(crate) fn install(package: &str, facts: &Facts) -> Cure {
     let distribution = facts.host.distribution.is().map_or("", String::as_str);
     let families = [
         ("debian", "apt-get install -y"),
@@ -137,29 +163,31 @@ pub(super) fn ipv6_flag_missing(facts: &Facts) -> Option<Finding> {
 
 pub(super) fn driver_without_icmp6(facts: &Facts) -> Option<Finding> {
     let kit = facts.rootlesskit.is()?;
-    let has_pasta = facts
-        .rootlesskit_version()
-        .is_none_or(|version| capability::rootlesskit(version).pasta);
-    let (severity, cure) = if has_pasta {
+    let forwards = facts.slirp4netns_forwards_echo();
+    let (severity, cure) = if has_pasta(facts) {
         (Severity::Broken, Cure::Setup)
     } else {
-        (Severity::Weak, Cure::Words(NEWER_ROOTLESSKIT.to_owned()))
+        (Severity::Weak, Cure::Words(PING6_NEEDS.to_owned()))
     };
-    let forwards = facts.slirp4netns_forwards_echo() == Some(true);
+    let (severity, title) = match forwards {
+        Some(_) => (
+            severity,
+            "slirp4netns forwards no ICMPv6 before libslirp 4.8: TCP and UDP may work, ping6 does not",
+        ),
+        None => (
+            Severity::Note,
+            "slirp4netns forwards ICMPv6 from libslirp 4.8 on, and which one it has is not known",
+        ),
+    };
     let libslirp = match &facts.tools.libslirp {
         Seen::Is(version) => version.to_string(),
         Seen::Absent => "not found".to_owned(),
         Seen::Unknown(why) => format!("unknown: {why}"),
     };
-    (kit.net == NetDriver::Slirp4netns && kit.ipv6 && !forwards).then(|| {
-        Finding::new(
-            Code::DriverWithoutIcmp6,
-            severity,
-            "slirp4netns forwards no ICMPv6 before libslirp 4.8: TCP and UDP may work, ping6 does not",
-            cure,
-        )
-        .seen(seen(kit))
-        .seen(format!("libslirp {libslirp}"))
+    (kit.net == NetDriver::Slirp4netns && kit.ipv6 && forwards != Some(true)).then(|| {
+        Finding::new(Code::DriverWithoutIcmp6, severity, title, cure)
+            .seen(seen(kit))
+            .seen(format!("libslirp {libslirp}"))
     })
 }
 

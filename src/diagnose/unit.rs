@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::{Code, Cure, Finding, Severity};
+use super::{Code, Cure, Finding, Severity, rootlesskit};
 use crate::facts::{self, Facts, Seen, Unit};
 use crate::hostile::plain;
 use crate::plan;
@@ -181,11 +181,14 @@ pub(super) fn environment_file_unknown(facts: &Facts) -> Option<Finding> {
 
 pub(super) fn path_lacks_pasta(facts: &Facts) -> Option<Finding> {
     let pasta = facts.tools.pasta_elsewhere.is()?;
+    if !rootlesskit::has_pasta(facts) {
+        return None;
+    }
     let path = facts.unit.is()?.effective("PATH").unwrap_or("not set");
     Some(
         Finding::new(
             Code::UnitPathLacksPasta,
-            Severity::Broken,
+            rootlesskit::without_pasta_is(facts),
             format!(
                 "pasta is installed, but not on the PATH of {}",
                 facts.unit_name

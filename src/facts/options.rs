@@ -1,3 +1,5 @@
+use std::path::Path;
+
 use super::Unit;
 
 /// dockerd's options in `ExecStart=`, as it reads them (github.com/spf13/pflag).
@@ -104,6 +106,15 @@ impl Options {
         self.0.iter().rev().find(|given| given.name == name)
     }
 
+    /// The Unix sockets that dockerd is told to listen on; none where it chooses by itself.
+    pub fn sockets(&self) -> Vec<&Path> {
+        let hosts = self.0.iter().filter(|given| given.name == "host");
+        let values = hosts.filter_map(|given| given.value.as_deref());
+        values
+            .filter_map(|host| host.strip_prefix("unix://").map(Path::new))
+            .collect()
+    }
+
     /// The option that says the same as a key of daemon.json. Lists have a singular name here and
     /// a plural one there, `--insecure-registry` and `insecure-registries`.
     pub fn for_key(&self, key: &str) -> Option<&Given> {
@@ -179,6 +190,13 @@ mod tests {
             let given = options.given(name).unwrap_or_else(|| panic!("{line}"));
             assert_eq!(given.value.as_deref(), Some(value), "{line}");
         }
+    }
+
+    #[test]
+    fn sockets_are_those_of_every_host_option() {
+        let line = "dockerd -H unix:///a --host=tcp://127.0.0.1:2375 --host unix:///b";
+        assert_eq!(options(line).sockets(), [Path::new("/a"), Path::new("/b")]);
+        assert!(options("dockerd --debug").sockets().is_empty());
     }
 
     #[test]

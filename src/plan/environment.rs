@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::dropin;
+use crate::diagnose::{Cure, install};
 use crate::error::{Error, Exit, Result};
 use crate::facts::{Facts, NetDriver, Seen, Unit, typed};
 use crate::request::{Intent, Mtu, Net, PortDriver};
@@ -130,8 +131,7 @@ pub(super) fn planned(
     let flags = Some(merged_flags(base, intent)?);
     let path = match intent.net {
         Net::Pasta => path_with_pasta(facts),
-        Net::Slirp4netns => None,
-        Net::Keep => kept(PATH),
+        Net::Slirp4netns | Net::Keep => kept(PATH),
     };
     let variables: Variables = VARIABLES
         .iter()
@@ -146,13 +146,16 @@ pub(super) fn planned(
 
 /// What the tools that are there cannot do is not worth a restart.
 fn can_be_had(facts: &Facts, net: Net) -> Result<()> {
-    if net == Net::Slirp4netns && facts.tools.slirp4netns == Seen::Absent {
-        return Err(
-            Error::new(Exit::Blocked, "slirp4netns is not on the PATH of the unit")
-                .hint("install the package slirp4netns, then run `rootless6 setup` again"),
-        );
+    if net != Net::Slirp4netns || facts.tools.slirp4netns != Seen::Absent {
+        return Ok(());
     }
-    Ok(())
+    let mut error = Error::new(Exit::Blocked, "slirp4netns is not on the PATH of the unit");
+    match install("slirp4netns", facts) {
+        Cure::Root(lines) => error.needs_root = lines,
+        Cure::Words(words) => error = error.hint(words),
+        Cure::Setup => {}
+    }
+    Err(error.hint("then run `rootless6 setup` again"))
 }
 
 /// Whoever has configured one of pasta's own, such as pesto, keeps it.

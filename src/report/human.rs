@@ -7,6 +7,7 @@ use crate::apply::Restored;
 use crate::diagnose::{Cure, Finding, Severity, Wanted, obstacle};
 use crate::facts::{ChosenBy, Engine, Facts, Network, Seen, short, typed};
 use crate::hostile::plain;
+use crate::plan::Restart;
 use crate::ui::{FAINT, STRONG, Sign, advice, sign};
 use crate::verify::Verification;
 
@@ -251,9 +252,14 @@ pub fn set_up(verified: Option<&Verification>, equivalent: Option<&str>) -> Stri
     text
 }
 
-/// `setup`, when everything was in place.
-pub fn nothing_to_do(verified: Option<&Verification>) -> String {
-    let mut text = "Everything is set up already; nothing was changed.\n".to_owned();
+/// `setup`, when everything was in place; `due` is why a restart that nobody wanted is due.
+pub fn nothing_to_do(due: Option<Restart>, verified: Option<&Verification>) -> String {
+    let mut text = match due {
+        None => "Everything is set up already; nothing was changed.\n".to_owned(),
+        Some(why) => format!(
+            "Everything is written already, and dockerd has to be restarted: {why}. Nothing was changed.\n"
+        ),
+    };
     if let Some(verified) = verified {
         text.push_str(&verification(verified));
     }

@@ -26,7 +26,6 @@ const NETNS: &[Code] = &[
     Code::DriverWithoutIpv6,
     Code::Ipv6FlagMissing,
     Code::RootlesskitWithoutIpv6Config,
-    Code::DriverWithoutIcmp6,
 ];
 
 /// Findings that explain echoes lost behind pasta while TCP passes.
@@ -151,6 +150,8 @@ impl<'a> Judged<'a> {
     }
 
     fn cause(&self, findings: &[Finding]) -> Code {
+        // A vantage point that reported is not down, whatever else is found.
+        let down = if self.report.is_err() { DOWN } else { &[] };
         let first = |codes: &[Code]| codes.iter().copied().find(|code| has(findings, *code));
         let only_icmp = self.tcp6.outcome == Outcome::Pass;
         let forged = self.report.as_ref().is_ok_and(|seen| {
@@ -167,14 +168,14 @@ impl<'a> Judged<'a> {
                 first(&[Code::HostIpv6Disabled]).or(Some(Code::HostNoIpv6Route))
             }
             Vantage::Host => Some(Code::HostIpv6Unreachable),
-            _ if only_icmp => first(DOWN)
+            _ if only_icmp => first(down)
                 .or_else(|| first(NETNS_ICMP))
                 .or(Some(Code::IcmpFiltered)),
-            Vantage::Netns => first(DOWN).or_else(|| first(NETNS)),
-            Vantage::Container | Vantage::OnNetwork(_) if self.has_no_route() => first(DOWN)
+            Vantage::Netns => first(down).or_else(|| first(NETNS)),
+            Vantage::Container | Vantage::OnNetwork(_) if self.has_no_route() => first(down)
                 .or_else(|| first(&[Code::BridgeWithoutIpv6]))
                 .or(Some(Code::NetworkWithoutIpv6)),
-            Vantage::Container | Vantage::OnNetwork(_) => first(DOWN).or_else(|| first(CONTAINER)),
+            Vantage::Container | Vantage::OnNetwork(_) => first(down).or_else(|| first(CONTAINER)),
         };
         known.unwrap_or(match self.vantage {
             Vantage::Host => Code::HostIpv6Unreachable,

@@ -146,7 +146,23 @@ fn the_first_vantage_point_that_fails_names_the_cause() {
         Code::DriverWithoutIpv6,
         Code::BridgeWithoutIpv6,
     ];
-    let cases: [(Report, Report, Report, &[Code], Code); 10] = [
+    let cases: [(Report, Report, Report, &[Code], Code); 12] = [
+        // What keeps dockerd from its next start does not explain what is seen of a running one.
+        (
+            ok(),
+            ok(),
+            no_way(),
+            &[Code::DaemonJsonInvalid, Code::BridgeWithoutIpv6],
+            Code::BridgeWithoutIpv6,
+        ),
+        // "TCP may work" explains nothing where TCP fails too.
+        (
+            ok(),
+            lost(),
+            lost(),
+            &[Code::DriverWithoutIcmp6],
+            Code::NetnsUnreachable,
+        ),
         (
             no_way(),
             no_way(),
