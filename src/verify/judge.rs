@@ -367,7 +367,11 @@ fn explain(cause: Code, findings: &[Finding]) -> String {
                 Err(in_the_way) => format!("{}; {}", finding.title, in_the_way.message),
             },
             Cure::Root(lines) => format!("{}; as root: `{}`", finding.title, lines.join(" && ")),
-            Cure::Words(words) => format!("{}; {}", finding.title, words.replace('\n', "; ")),
+            Cure::Words(words) => format!(
+                "{}; {}",
+                finding.title,
+                words.trim_end().replace('\n', "; ")
+            ),
         };
     }
     match cause {
