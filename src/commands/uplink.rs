@@ -102,7 +102,7 @@ fn in_words(brought: &Brought) -> String {
 }
 
 async fn rootlesskit(global: &Global, supervised: Option<u32>) -> Result<RootlessKit> {
-    let host = Host::from_environment(&global.unit)?;
+    let host = Host::from_environment(global.unit())?;
     let main_pid = match supervised {
         Some(pid) => pid,
         None => main_pid(&host).await?,
