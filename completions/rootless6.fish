@@ -28,7 +28,7 @@ complete -c rootless6 -n "__fish_rootless6_needs_command" -l color -d 'When to u
 always\t''
 never\t''"
 complete -c rootless6 -n "__fish_rootless6_needs_command" -l user -d 'As root: become this user first' -r
-complete -c rootless6 -n "__fish_rootless6_needs_command" -l unit -d 'The unit that runs dockerd' -r
+complete -c rootless6 -n "__fish_rootless6_needs_command" -l unit -d 'The unit that runs dockerd [default: docker.service]' -r
 complete -c rootless6 -n "__fish_rootless6_needs_command" -l timeout -d 'How long a restart of dockerd may take' -r
 complete -c rootless6 -n "__fish_rootless6_needs_command" -l json -d 'Print one JSON document, also on failure'
 complete -c rootless6 -n "__fish_rootless6_needs_command" -s q -l quiet -d 'Print only results and errors'
@@ -69,7 +69,7 @@ complete -c rootless6 -n "__fish_rootless6_using_subcommand setup" -l color -d '
 always\t''
 never\t''"
 complete -c rootless6 -n "__fish_rootless6_using_subcommand setup" -l user -d 'As root: become this user first' -r
-complete -c rootless6 -n "__fish_rootless6_using_subcommand setup" -l unit -d 'The unit that runs dockerd' -r
+complete -c rootless6 -n "__fish_rootless6_using_subcommand setup" -l unit -d 'The unit that runs dockerd [default: docker.service]' -r
 complete -c rootless6 -n "__fish_rootless6_using_subcommand setup" -l timeout -d 'How long a restart of dockerd may take' -r
 complete -c rootless6 -n "__fish_rootless6_using_subcommand setup" -s y -l yes -d 'Ask nothing'
 complete -c rootless6 -n "__fish_rootless6_using_subcommand setup" -l dry-run -d 'Show what would be done and change nothing'
@@ -90,7 +90,7 @@ complete -c rootless6 -n "__fish_rootless6_using_subcommand verify" -l color -d 
 always\t''
 never\t''"
 complete -c rootless6 -n "__fish_rootless6_using_subcommand verify" -l user -d 'As root: become this user first' -r
-complete -c rootless6 -n "__fish_rootless6_using_subcommand verify" -l unit -d 'The unit that runs dockerd' -r
+complete -c rootless6 -n "__fish_rootless6_using_subcommand verify" -l unit -d 'The unit that runs dockerd [default: docker.service]' -r
 complete -c rootless6 -n "__fish_rootless6_using_subcommand verify" -l timeout -d 'How long a restart of dockerd may take' -r
 complete -c rootless6 -n "__fish_rootless6_using_subcommand verify" -l json -d 'Print one JSON document, also on failure'
 complete -c rootless6 -n "__fish_rootless6_using_subcommand verify" -s q -l quiet -d 'Print only results and errors'
@@ -101,7 +101,7 @@ complete -c rootless6 -n "__fish_rootless6_using_subcommand status" -l color -d 
 always\t''
 never\t''"
 complete -c rootless6 -n "__fish_rootless6_using_subcommand status" -l user -d 'As root: become this user first' -r
-complete -c rootless6 -n "__fish_rootless6_using_subcommand status" -l unit -d 'The unit that runs dockerd' -r
+complete -c rootless6 -n "__fish_rootless6_using_subcommand status" -l unit -d 'The unit that runs dockerd [default: docker.service]' -r
 complete -c rootless6 -n "__fish_rootless6_using_subcommand status" -l timeout -d 'How long a restart of dockerd may take' -r
 complete -c rootless6 -n "__fish_rootless6_using_subcommand status" -l json -d 'Print one JSON document, also on failure'
 complete -c rootless6 -n "__fish_rootless6_using_subcommand status" -s q -l quiet -d 'Print only results and errors'
@@ -112,7 +112,7 @@ complete -c rootless6 -n "__fish_rootless6_using_subcommand undo" -l color -d 'W
 always\t''
 never\t''"
 complete -c rootless6 -n "__fish_rootless6_using_subcommand undo" -l user -d 'As root: become this user first' -r
-complete -c rootless6 -n "__fish_rootless6_using_subcommand undo" -l unit -d 'The unit that runs dockerd' -r
+complete -c rootless6 -n "__fish_rootless6_using_subcommand undo" -l unit -d 'The unit that runs dockerd [default: docker.service]' -r
 complete -c rootless6 -n "__fish_rootless6_using_subcommand undo" -l timeout -d 'How long a restart of dockerd may take' -r
 complete -c rootless6 -n "__fish_rootless6_using_subcommand undo" -s y -l yes -d 'Ask nothing'
 complete -c rootless6 -n "__fish_rootless6_using_subcommand undo" -l json -d 'Print one JSON document, also on failure'
@@ -124,7 +124,7 @@ complete -c rootless6 -n "__fish_rootless6_using_subcommand uplink" -l color -d 
 always\t''
 never\t''"
 complete -c rootless6 -n "__fish_rootless6_using_subcommand uplink" -l user -d 'As root: become this user first' -r
-complete -c rootless6 -n "__fish_rootless6_using_subcommand uplink" -l unit -d 'The unit that runs dockerd' -r
+complete -c rootless6 -n "__fish_rootless6_using_subcommand uplink" -l unit -d 'The unit that runs dockerd [default: docker.service]' -r
 complete -c rootless6 -n "__fish_rootless6_using_subcommand uplink" -l timeout -d 'How long a restart of dockerd may take' -r
 complete -c rootless6 -n "__fish_rootless6_using_subcommand uplink" -l json -d 'Print one JSON document, also on failure'
 complete -c rootless6 -n "__fish_rootless6_using_subcommand uplink" -s q -l quiet -d 'Print only results and errors'
@@ -136,7 +136,7 @@ complete -c rootless6 -n "__fish_rootless6_using_subcommand wait-online" -l colo
 always\t''
 never\t''"
 complete -c rootless6 -n "__fish_rootless6_using_subcommand wait-online" -l user -d 'As root: become this user first' -r
-complete -c rootless6 -n "__fish_rootless6_using_subcommand wait-online" -l unit -d 'The unit that runs dockerd' -r
+complete -c rootless6 -n "__fish_rootless6_using_subcommand wait-online" -l unit -d 'The unit that runs dockerd [default: docker.service]' -r
 complete -c rootless6 -n "__fish_rootless6_using_subcommand wait-online" -l timeout -d 'How long a restart of dockerd may take' -r
 complete -c rootless6 -n "__fish_rootless6_using_subcommand wait-online" -l json -d 'Print one JSON document, also on failure'
 complete -c rootless6 -n "__fish_rootless6_using_subcommand wait-online" -s q -l quiet -d 'Print only results and errors'
@@ -147,7 +147,7 @@ complete -c rootless6 -n "__fish_rootless6_using_subcommand completions" -l colo
 always\t''
 never\t''"
 complete -c rootless6 -n "__fish_rootless6_using_subcommand completions" -l user -d 'As root: become this user first' -r
-complete -c rootless6 -n "__fish_rootless6_using_subcommand completions" -l unit -d 'The unit that runs dockerd' -r
+complete -c rootless6 -n "__fish_rootless6_using_subcommand completions" -l unit -d 'The unit that runs dockerd [default: docker.service]' -r
 complete -c rootless6 -n "__fish_rootless6_using_subcommand completions" -l timeout -d 'How long a restart of dockerd may take' -r
 complete -c rootless6 -n "__fish_rootless6_using_subcommand completions" -l json -d 'Print one JSON document, also on failure'
 complete -c rootless6 -n "__fish_rootless6_using_subcommand completions" -s q -l quiet -d 'Print only results and errors'
@@ -158,7 +158,7 @@ complete -c rootless6 -n "__fish_rootless6_using_subcommand man" -l color -d 'Wh
 always\t''
 never\t''"
 complete -c rootless6 -n "__fish_rootless6_using_subcommand man" -l user -d 'As root: become this user first' -r
-complete -c rootless6 -n "__fish_rootless6_using_subcommand man" -l unit -d 'The unit that runs dockerd' -r
+complete -c rootless6 -n "__fish_rootless6_using_subcommand man" -l unit -d 'The unit that runs dockerd [default: docker.service]' -r
 complete -c rootless6 -n "__fish_rootless6_using_subcommand man" -l timeout -d 'How long a restart of dockerd may take' -r
 complete -c rootless6 -n "__fish_rootless6_using_subcommand man" -l json -d 'Print one JSON document, also on failure'
 complete -c rootless6 -n "__fish_rootless6_using_subcommand man" -s q -l quiet -d 'Print only results and errors'

@@ -16,7 +16,7 @@ use crate::facts::{Seen, Unit, typed};
 use crate::host::systemd::Systemd;
 use crate::host::{Host, engine, log};
 use crate::inspect;
-use crate::plan::{Plan, dropin};
+use crate::plan::{Plan, dropin, wait_online};
 use crate::ui::Progress;
 
 pub mod file;
@@ -36,7 +36,8 @@ pub struct Site<'a> {
     pub systemd: &'a Systemd,
     /// Whether dockerd has been told to restart with the new settings.
     pub restarted: Cell<bool>,
-    /// What dockerd's restart may take. systemd sets no limit of its own (`TimeoutSec=0`).
+    /// What dockerd's restart may take, once it need not wait for the host's IPv6 any more. systemd
+    /// sets no limit of its own (`TimeoutSec=0`).
     pub patience: Duration,
 }
 
@@ -128,7 +129,7 @@ impl Site<'_> {
     pub async fn restart(&self) -> Result<()> {
         let unit = &self.host.unit;
         let begun = SystemTime::now();
-        let deadline = Instant::now() + self.patience;
+        let deadline = Instant::now() + self.patience + self.wait_online().await;
         let restarted = async {
             self.systemd.restart(unit, deadline).await?;
             self.answers(deadline).await
@@ -139,6 +140,14 @@ impl Site<'_> {
         let said = log::last_words(log::Of::Since(unit, begun)).await;
         let hint = format!("see `journalctl --user -u {} -n 50`", typed(unit));
         Err(said.iter().fold(error, Error::caused_by).hint(hint))
+    }
+
+    /// What the unit's start may spend on waiting for the host's IPv6 before dockerd's own start
+    /// begins.
+    async fn wait_online(&self) -> Duration {
+        let unit = self.unit().await;
+        let files = unit.iter().flat_map(|unit| &unit.files);
+        waits(files.map(|file| file.text.as_str()))
     }
 
     /// A socket that nobody answers on may be that of a unit that crashes again and again: watch
@@ -188,61 +197,99 @@ impl Site<'_> {
         if failed.is_none() {
             progress.done();
         }
+        for (entry, restored) in entries.iter_mut().zip(&each) {
+            if restored.skipped.is_empty() && restored.failed.is_empty() {
+                // Unmarked, it is undone once more one day, which finds everything in place.
+                let _ = entry.mark(journal, State::Undone);
+            }
+        }
+        if let Err(error) = self.settle(afterwards, progress).await {
+            return Err(match failed {
+                Some(failed) => self.stuck(failed).caused_by(error.message),
+                None => self.down(error, journal),
+            });
+        }
+        if let Some(error) = failed {
+            return Err(self.stuck(error));
+        }
+        Ok(each.into_iter().fold(Restored::default(), Restored::and))
+    }
+
+    async fn settle(&self, afterwards: Afterwards, progress: &mut dyn Progress) -> Result<()> {
+        progress.begin("make systemd read its files again");
+        self.systemd.reload().await?;
+        progress.done();
+        // Of a unit that has gone, or is masked, there is nothing to start.
+        let loaded = self.systemd.unit(&self.host.unit).await?.is_loaded();
+        if loaded == Some(false) || afterwards == Afterwards::Leave {
+            return Ok(());
+        }
         progress.begin(match afterwards {
-            Afterwards::Leave => "make systemd read its files again",
+            Afterwards::Leave => return Ok(()),
             Afterwards::Restart => "restart dockerd with the old settings",
             Afterwards::Retry => {
                 "start dockerd with the old settings, with which it did not answer before"
             }
             Afterwards::Stop => "stop dockerd, which was not running before",
         });
-        self.settle(afterwards)
-            .await
-            .map_err(|error| self.stuck(error))?;
-        progress.done();
-        if let Some(error) = failed {
-            return Err(self.stuck(error));
-        }
-        for (entry, restored) in entries.iter_mut().zip(&each) {
-            if restored.skipped.is_empty() {
-                // Unmarked, it is undone once more one day, which finds everything in place.
-                let _ = entry.mark(journal, State::Undone);
-            }
-        }
-        Ok(each.into_iter().fold(Restored::default(), Restored::and))
-    }
-
-    async fn settle(&self, afterwards: Afterwards) -> Result<()> {
-        self.systemd.reload().await?;
         let site = Site {
             patience: self.patience.max(ROLLBACK_PATIENCE),
             restarted: Cell::new(true),
             ..*self
         };
         match afterwards {
-            Afterwards::Leave => Ok(()),
-            Afterwards::Restart => site.restart().await,
-            Afterwards::Retry => self.systemd.kick(&self.host.unit).await,
+            Afterwards::Leave => {}
+            Afterwards::Restart => site.restart().await?,
+            Afterwards::Retry => self.systemd.kick(&self.host.unit).await?,
             Afterwards::Stop => {
                 let deadline = Instant::now() + site.patience;
-                self.systemd.stop(&self.host.unit, deadline).await
+                self.systemd.stop(&self.host.unit, deadline).await?;
             }
+        }
+        progress.done();
+        Ok(())
+    }
+
+    /// Not all files are back.
+    fn stuck(&self, error: Error) -> Error {
+        let stuck = Error::cannot(Exit::RollbackFailed, "put the old state back")
+            .hint("`rootless6 undo --yes` tries again");
+        self.by_hand(stuck, error)
+    }
+
+    /// The files are back, and with them this undo is over: another one would not try again.
+    fn down(&self, error: Error, journal: &Journal) -> Error {
+        let down = Error::new(
+            Exit::RollbackFailed,
+            format!(
+                "the old files are back, but {} is not as it was",
+                self.host.unit
+            ),
+        );
+        let down = self.by_hand(down, error);
+        match journal.standing_of(&self.host.unit) {
+            Ok(Some(_)) => down.hint(
+                "what setup did before that still stands; another `rootless6 undo` takes that back",
+            ),
+            _ => down,
         }
     }
 
-    fn stuck(&self, error: Error) -> Error {
+    fn by_hand(&self, mut told: Error, error: Error) -> Error {
         let unit = typed(&self.host.unit);
-        let hints = error.hints;
-        let mut stuck = Error::cannot(Exit::RollbackFailed, "put the old state back")
-            .caused_by(error.message)
-            .hint("`rootless6 undo --yes` tries again")
-            .hint(format!(
-                "by hand: `systemctl --user daemon-reload; systemctl --user reset-failed {unit}; systemctl --user restart {unit}`"
-            ));
-        stuck.causes.extend(error.causes);
-        stuck.hints.extend(hints);
-        stuck
+        told = told.caused_by(error.message).hint(format!(
+            "by hand: `systemctl --user daemon-reload; systemctl --user reset-failed {unit}; systemctl --user restart {unit}`"
+        ));
+        told.causes.extend(error.causes);
+        told.hints.extend(error.hints);
+        told
     }
+}
+
+/// The longest wait for the host's IPv6 that the files of a unit ask for.
+fn waits<'a>(texts: impl Iterator<Item = &'a str>) -> Duration {
+    let longest = texts.filter_map(wait_online::seconds_in).max();
+    Duration::from_secs(longest.unwrap_or(0).into())
 }
 
 /// The last file that sets a variable, or takes all of them back, if it is not our own.
@@ -295,5 +342,21 @@ impl Restored {
     /// Notes a file that was left alone.
     pub(crate) fn skip(&mut self, path: &Path, why: impl Into<String>) {
         self.skipped.push((path.to_owned(), why.into()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_start_that_waits_for_the_hosts_ipv6_is_waited_for() {
+        let ours =
+            "[Service]\nExecStartPre=-/home/alice/.local/bin/rootless6 wait-online --for 120\n";
+        let theirs = "[Service]\nExecStartPre=/bin/sleep 300\n";
+        for (texts, seconds) in [(&[theirs, ours][..], 120), (&[theirs], 0), (&[], 0)] {
+            let waited = waits(texts.iter().copied());
+            assert_eq!(waited, Duration::from_secs(seconds), "{texts:?}");
+        }
     }
 }

@@ -73,19 +73,25 @@ pub struct Global {
         hide_env = true
     )]
     pub user: Option<String>,
-    /// The unit that runs dockerd
+    /// The unit that runs dockerd [default: docker.service]
     #[arg(
         long,
         global = true,
         value_name = "NAME",
-        default_value = DEFAULT_UNIT,
         env = "ROOTLESS6_UNIT",
         hide_env = true
     )]
-    pub unit: String,
+    pub unit: Option<String>,
     /// How long a restart of dockerd may take
     #[arg(long, global = true, value_name = "SECONDS", default_value_t = 90, value_parser = clap::value_parser!(u64).range(1..=3600), env = "ROOTLESS6_TIMEOUT", hide_env = true)]
     pub timeout: u64,
+}
+
+impl Global {
+    /// The unit that was named, else the one that dockerd has by default.
+    pub fn unit(&self) -> &str {
+        self.unit.as_deref().unwrap_or(DEFAULT_UNIT)
+    }
 }
 
 /// The commands.

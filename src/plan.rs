@@ -20,7 +20,7 @@ pub mod subnet;
 mod engine;
 mod environment;
 pub mod uplink;
-mod wait_online;
+pub mod wait_online;
 
 pub use environment::VARIABLES;
 pub use shadow::Shadow;

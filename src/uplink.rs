@@ -14,8 +14,8 @@
 //! address on tap0 would be a lie then.
 //!
 //! slirp4netns announces a prefix of its own by router advertisement, which the kernel ignores as
-//! soon as dockerd has switched forwarding on. Its addresses are fixed, and the same can be set by
-//! hand.
+//! soon as dockerd has switched forwarding on: what came by one before that goes away, the route at
+//! once and the address a day later. slirp4netns's addresses are fixed, so tap0 gets one that stays.
 
 use std::net::Ipv6Addr;
 
@@ -67,6 +67,18 @@ pub struct Brought {
     pub added: Option<Ipv6Addr>,
     /// Addresses that it had of ours and the host has no longer.
     pub removed: Vec<Ipv6Addr>,
+    /// Whether it was given a default route.
+    pub routed: bool,
+}
+
+/// What came of bringing it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// tap0 is as it should be.
+    Brought(Brought),
+    /// pasta was asked and does not answer: tap0 is as it was.
+    Deaf,
 }
 
 impl Request {
@@ -116,8 +128,8 @@ fn nothing_to_bring(why: &str) -> Error {
 /// everything was there.
 ///
 /// # Errors
-/// When there is no tap interface, the kernel refuses, or pasta forwards no IPv6.
-pub async fn bring(netlink: &Netlink, request: &Request) -> Result<Brought> {
+/// When there is no tap interface, or the kernel refuses.
+pub async fn bring(netlink: &Netlink, request: &Request) -> Result<Outcome> {
     let Some(tap) = netlink.interface(TAP).await? else {
         return Err(Error::new(
             Exit::Bad,
@@ -129,10 +141,16 @@ pub async fn bring(netlink: &Netlink, request: &Request) -> Result<Brought> {
     if let Some(address) = brought.added {
         netlink.add_address(tap, address, request.prefix).await?;
     }
-    if !request.host.is_empty() && brought != Brought::default() {
-        announce(netlink, tap, request, &before, &brought).await?;
+    if !request.is_fixed()
+        && brought != Brought::default()
+        && !is_heard(tap, request, &before, &brought)?
+    {
+        if let Some(address) = brought.added {
+            netlink.remove_address(tap, address, request.prefix).await?;
+        }
+        return Ok(Outcome::Deaf);
     }
-    if before.default_routes.is_empty() {
+    if brought.routed {
         netlink.set_default_route(tap, request.gateway).await?;
     }
     for address in &brought.removed {
@@ -140,46 +158,56 @@ pub async fn bring(netlink: &Netlink, request: &Request) -> Result<Brought> {
             .remove_address(tap, *address, request.prefix)
             .await?;
     }
-    Ok(brought)
+    Ok(Outcome::Brought(brought))
 }
 
-/// Shows pasta the address that is right from now on. What was added is taken back where pasta was
-/// asked and does not listen.
-async fn announce(
-    netlink: &Netlink,
-    tap: u32,
-    request: &Request,
-    before: &Network,
-    brought: &Brought,
-) -> Result<()> {
+/// Shows pasta the address that is right from now on; tells whether it listens, as far as it could
+/// be asked.
+fn is_heard(tap: u32, request: &Request, before: &Network, brought: &Brought) -> Result<bool> {
     let kept = before
         .addresses
         .iter()
         .find(|address| request.is_host_own(address));
     let address = brought.added.or(kept.map(|address| address.address));
     let from = address.unwrap_or(request.address);
-    if solicit::answered(tap, from, request.gateway)? != Some(false) {
-        return Ok(());
-    }
-    if let Some(address) = brought.added {
-        netlink.remove_address(tap, address, request.prefix).await?;
-    }
-    Err(Error::new(
-        Exit::Bad,
-        "pasta forwards no IPv6: it was started before the host had any",
-    )
-    .hint("`rootless6 setup` restarts dockerd, and lets it wait for the host's IPv6"))
+    Ok(solicit::answered(tap, from, request.gateway)? != Some(false))
 }
 
 impl Request {
     /// What the tap interface lacks, and what it has too much.
     fn changes(&self, tap: &Network) -> Brought {
+        if self.is_fixed() {
+            self.lacking(tap)
+        } else {
+            self.changes_with_the_host(tap)
+        }
+    }
+
+    /// Neither an address by router advertisement nor a route to the advertising router counts:
+    /// they do not last.
+    fn lacking(&self, tap: &Network) -> Brought {
+        let has_address = tap
+            .addresses
+            .iter()
+            .any(|address| address.address == self.address);
+        let has_route = tap
+            .default_routes
+            .iter()
+            .any(|route| route.gateway == Some(self.gateway.into()));
+        Brought {
+            added: (!has_address).then_some(self.address),
+            removed: Vec::new(),
+            routed: !has_route,
+        }
+    }
+
+    fn changes_with_the_host(&self, tap: &Network) -> Brought {
         let global = || {
             tap.addresses
                 .iter()
                 .filter(|address| !address.is_link_local())
         };
-        let ours = |address: &Address| !self.host.is_empty() && address.prefix == self.prefix;
+        let ours = |address: &Address| address.prefix == self.prefix;
         // What RootlessKit or somebody else has given it serves, and is not ours to touch.
         let serves = |address: &Address| !ours(address) || self.is_usable(address);
         Brought {
@@ -188,7 +216,13 @@ impl Request {
                 .filter(|address| ours(address) && !self.is_host_own(address))
                 .map(|address| address.address)
                 .collect(),
+            routed: tap.default_routes.is_empty(),
         }
+    }
+
+    /// Whether the address is the same on every host.
+    fn is_fixed(&self) -> bool {
+        self.host.is_empty()
     }
 
     /// Whether the host has this address, if only for connections that it had before.

@@ -68,7 +68,7 @@ pub enum Answer {
     /// To [`Task::Probe`].
     Observation(Observation),
     /// To [`Task::Uplink`]: what was changed, if anything.
-    Uplink(uplink::Brought),
+    Uplink(uplink::Outcome),
     /// The task could not be done.
     Failed {
         /// What failed.

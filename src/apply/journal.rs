@@ -121,11 +121,23 @@ impl Journal {
     /// # Errors
     /// As [`Journal::entries`].
     pub fn standing(&self) -> Result<Option<Entry>> {
+        Ok(self.all_standing()?.next())
+    }
+
+    /// The same of one unit.
+    ///
+    /// # Errors
+    /// As [`Journal::entries`].
+    pub fn standing_of(&self, unit: &str) -> Result<Option<Entry>> {
+        Ok(self.all_standing()?.find(|entry| entry.unit == unit))
+    }
+
+    fn all_standing(&self) -> Result<impl Iterator<Item = Entry>> {
         let entries = self.entries()?;
         Ok(entries
             .into_iter()
             .rev()
-            .find(|entry| entry.state != State::Undone))
+            .filter(|entry| entry.state != State::Undone))
     }
 
     /// Generations of a unit that are written and were never taken up, newest first: a restart is
@@ -345,6 +357,23 @@ mod tests {
         assert!(!directory.path().join("a").exists());
         again.mark(&journal, State::Undone).unwrap();
         assert_eq!(journal.standing().unwrap(), None);
+    }
+
+    #[test]
+    fn each_unit_has_a_newest_generation_of_its_own() {
+        let directory = tempfile::tempdir().unwrap();
+        let journal = Journal::open(directory.path()).unwrap();
+        for unit in ["docker.service", "other.service"] {
+            let mut entry = journal.begin(unit, false).unwrap();
+            let path = directory.path().join(unit);
+            entry.write(&journal, &change(&path, None)).unwrap();
+        }
+        let of = |unit| journal.standing_of(unit).unwrap();
+        let generation = |entry: Option<Entry>| entry.map(|entry| entry.generation);
+        assert_eq!(generation(journal.standing().unwrap()), Some(2));
+        assert_eq!(generation(of("other.service")), Some(2));
+        assert_eq!(generation(of("docker.service")), Some(1));
+        assert_eq!(generation(of("third.service")), None);
     }
 
     #[test]

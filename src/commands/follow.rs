@@ -11,19 +11,21 @@ use std::fs::File;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 use nix::sys::prctl::set_name;
 use nix::unistd::setsid;
 use serde::{Deserialize, Serialize};
+use tokio::time::{Instant, sleep_until};
 
-use super::uplink::bring_to;
+use super::uplink::{bring_to, told};
 use crate::error::{Doing, Result};
 use crate::host::netlink::Changes;
 use crate::host::process;
 use crate::inspect;
-use crate::uplink::Request;
+use crate::uplink::{Outcome, Request};
 use crate::vantage::Join;
 
 /// The hidden command that leads here; the errand comes on standard input.
@@ -102,26 +104,127 @@ fn lock(errand: &Errand) -> Result<Option<Flock<File>>> {
 
 async fn follow(errand: &Errand) -> Result<()> {
     let mut changes = Changes::listen()?;
-    let mut tried = errand.brought.clone();
+    let mut attempt = errand.brought.clone().map(Attempt::over);
     loop {
         let host = inspect::host_network().await;
         // While the host has none, tap0 keeps what it has: the same may come back, and connections
         // live on then.
-        if let Ok(request) = Request::for_pasta(&host)
-            && tried.as_ref() != Some(&request)
-        {
-            match bring_to(&errand.join, &request).await {
-                Ok((text, true)) => say(text.trim_end()),
-                Ok((_, false)) => {}
-                Err(error) => say(&format!("error: {error}")),
+        let next = match Request::for_pasta(&host) {
+            Ok(request) => {
+                let same = attempt.take().filter(|attempt| attempt.request == request);
+                let attempt = attempt.insert(same.unwrap_or_else(|| Attempt::new(request)));
+                if attempt.is_due() {
+                    attempt.make(&errand.join).await;
+                }
+                attempt.next
             }
-            tried = Some(request);
+            Err(_) => None,
+        };
+        tokio::select! {
+            settled = changes.settled() => settled?,
+            () = sleep_until(next.unwrap_or_else(Instant::now)), if next.is_some() => {}
         }
-        changes.settled().await?;
     }
+}
+
+/// What is done about one state of the host.
+struct Attempt {
+    request: Request,
+    failures: u32,
+    /// When it is made; never again once it has worked, or is in vain.
+    next: Option<Instant>,
+    /// What went wrong the last time: the journal hears of it once.
+    said: String,
+}
+
+impl Attempt {
+    fn new(request: Request) -> Self {
+        Self {
+            request,
+            failures: 0,
+            next: Some(Instant::now()),
+            said: String::new(),
+        }
+    }
+
+    /// One that has worked already.
+    fn over(request: Request) -> Self {
+        Self {
+            next: None,
+            ..Self::new(request)
+        }
+    }
+
+    fn is_due(&self) -> bool {
+        self.next.is_some_and(|next| next <= Instant::now())
+    }
+
+    async fn make(&mut self, join: &Join) {
+        let outcome = bring_to(join, &self.request).await;
+        let deaf = matches!(outcome, Ok(Outcome::Deaf));
+        self.next = None;
+        match outcome.and_then(told) {
+            Ok((text, true)) => say(text.trim_end()),
+            Ok((_, false)) => {}
+            Err(error) => {
+                self.failures += 1;
+                self.next = pause(self.failures, deaf).map(|pause| Instant::now() + pause);
+                let line = format!("error: {error}");
+                if line != self.said {
+                    say(&line);
+                    self.said = line;
+                }
+            }
+        }
+    }
+}
+
+/// How long until the next attempt after so many failures. A pasta that stays deaf will not hear
+/// the next one either; one on a busy machine may have been slow.
+fn pause(failures: u32, deaf: bool) -> Option<Duration> {
+    let seconds = match failures {
+        0 | 1 => 1,
+        2 => 5,
+        _ if deaf => return None,
+        3 => 30,
+        _ => 60,
+    };
+    Some(Duration::from_secs(seconds))
 }
 
 /// One line for the journal; there is nobody else to tell.
 fn say(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failures_are_followed_by_ever_rarer_attempts_and_a_deaf_pasta_by_none() {
+        let pauses = |deaf| [1, 2, 3, 4, 5, 100].map(|failures| pause(failures, deaf));
+        let seconds = |seconds| Some(Duration::from_secs(seconds));
+        assert_eq!(pauses(false), [1, 5, 30, 60, 60, 60].map(seconds));
+        assert_eq!(
+            pauses(true),
+            [seconds(1), seconds(5), None, None, None, None]
+        );
+    }
+
+    #[tokio::test]
+    async fn what_has_failed_is_due_again_and_what_has_worked_is_not() {
+        let request = Request::for_slirp4netns();
+        assert!(!Attempt::over(request.clone()).is_due());
+        let mut attempt = Attempt::new(request);
+        assert!(attempt.is_due());
+        // In a test, the program that a vantage point would be is the test itself.
+        let nowhere = Join {
+            user: "/nowhere".into(),
+            net: "/nowhere".into(),
+        };
+        attempt.make(&nowhere).await;
+        assert_eq!(attempt.failures, 1);
+        assert!(attempt.next.is_some() && !attempt.said.is_empty());
+    }
 }

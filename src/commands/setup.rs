@@ -103,7 +103,7 @@ async fn setup(
     let prepared = tokio::select! {
         prepared = prepare(arguments, global, ui, steps, record) => prepared?,
         () = process::interrupted() => {
-            let host = Host::from_environment(&global.unit)?;
+            let host = Host::from_environment(global.unit())?;
             verify::sweep(&host.socket, Leftovers::OwnToo).await;
             return Err(Error::new(Exit::Interrupted, "interrupted: nothing was changed"));
         }
@@ -151,7 +151,7 @@ async fn prepare(
     if asks && !ui.can_ask() {
         return Err(nobody_to_ask());
     }
-    let scene = Scene::look(&global.unit).await?;
+    let scene = Scene::look(global.unit()).await?;
     let mut request = with_settings(
         arguments.request.clone(),
         &scene.host,
@@ -426,8 +426,8 @@ fn equivalent(arguments: &Setup, global: &Global, request: &Request) -> String {
     if let Some(user) = &global.user {
         words.extend(["--user".to_owned(), user.clone()]);
     }
-    if global.unit != DEFAULT_UNIT {
-        words.extend(["--unit".to_owned(), global.unit.clone()]);
+    if global.unit() != DEFAULT_UNIT {
+        words.extend(["--unit".to_owned(), global.unit().to_owned()]);
     }
     for (given, flag) in [
         (arguments.no_restart, "--no-restart"),

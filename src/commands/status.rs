@@ -9,7 +9,7 @@ use super::Scene;
 
 /// Runs the command.
 pub async fn run(global: &Global) -> Report {
-    match Scene::look(&global.unit).await {
+    match Scene::look(global.unit()).await {
         Ok(scene) => {
             let findings = diagnose(&scene.facts);
             let text = human::status(&scene.facts, &findings);

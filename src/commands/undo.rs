@@ -9,8 +9,9 @@ use serde_json::json;
 use super::Scene;
 use crate::apply::journal::{Entry, Journal, State};
 use crate::apply::{Afterwards, Restored, Site};
-use crate::cli::{DEFAULT_UNIT, Global, Undo};
+use crate::cli::{Global, Undo};
 use crate::error::{Error, Exit, Result};
+use crate::facts::typed;
 use crate::host::{Host, engine, image, process};
 use crate::report::{Report, human};
 use crate::ui::{Steps, Ui};
@@ -39,19 +40,20 @@ struct Undone {
 }
 
 async fn undo(arguments: &Undo, global: &Global, ui: Ui, steps: &mut Steps) -> Result<Undone> {
-    let host = Host::from_environment(&global.unit)?;
+    let host = Host::from_environment(global.unit())?;
     if let Ok(docker) = engine::connect(&host.socket) {
         image::remove_images(&docker).await;
     }
     let journal = Journal::open(&host.state)?;
-    let Some(mut entry) = journal.standing()? else {
+    let Some(mut entry) = standing(&journal, global)? else {
+        nothing_of(&journal, global)?;
         return Ok(Undone {
             home: host.home,
             restored: Restored::default(),
             earlier: false,
         });
     };
-    let scene = Scene::look(unit_of(&entry, global)?).await?;
+    let scene = Scene::look(&entry.unit).await?;
     if !arguments.yes {
         ask(&scene, &entry, ui)?;
     }
@@ -72,7 +74,7 @@ async fn undo(arguments: &Undo, global: &Global, ui: Ui, steps: &mut Steps) -> R
         .await?;
     Ok(Undone {
         restored,
-        earlier: journal.standing()?.is_some(),
+        earlier: standing(&journal, global)?.is_some(),
         home: scene.facts.home,
     })
 }
@@ -86,7 +88,7 @@ fn then_again(mut error: Error) -> Error {
 
 /// dockerd is restarted if it runs with what is taken back, or has failed with it, and must answer
 /// then unless it was failing before. One that was stopped stays stopped, unless a setup that was
-/// cut short stopped it.
+/// cut short stopped it, and one whose unit has gone or is masked is left alone.
 fn afterwards(scene: &Scene, entry: &Entry) -> Afterwards {
     let stopped = scene
         .facts
@@ -94,27 +96,41 @@ fn afterwards(scene: &Scene, entry: &Entry) -> Afterwards {
         .is()
         .is_some_and(|unit| unit.active_state == "inactive");
     match entry.state {
+        _ if scene.facts.unit.is_loaded() == Some(false) => Afterwards::Leave,
         State::Written | State::Applied | State::Undone if stopped => Afterwards::Leave,
         _ if entry.failing => Afterwards::Retry,
         _ => Afterwards::Restart,
     }
 }
 
-/// What setup did to one unit is not undone on another.
-fn unit_of<'a>(entry: &'a Entry, global: &Global) -> Result<&'a str> {
-    if global.unit == DEFAULT_UNIT || global.unit == entry.unit {
-        return Ok(&entry.unit);
+/// What setup did to one unit is not undone on another: the newest of the unit that was named,
+/// else the newest of all.
+fn standing(journal: &Journal, global: &Global) -> Result<Option<Entry>> {
+    match &global.unit {
+        Some(unit) => journal.standing_of(unit),
+        None => journal.standing(),
     }
+}
+
+/// Nothing of this unit stands.
+///
+/// # Errors
+/// When something of another does.
+fn nothing_of(journal: &Journal, global: &Global) -> Result<()> {
+    let Some(other) = journal.standing()? else {
+        return Ok(());
+    };
     Err(Error::new(
         Exit::Usage,
         format!(
             "the last setup was that of {}, not of {}",
-            entry.unit, global.unit
+            other.unit,
+            global.unit()
         ),
     )
     .hint(format!(
         "`rootless6 undo --unit {}` takes it back",
-        entry.unit
+        typed(&other.unit)
     )))
 }
 
@@ -136,10 +152,12 @@ fn ask(scene: &Scene, entry: &Entry, ui: Ui) -> Result<()> {
             scene.host.short(&path)
         ));
     }
-    ui.say(&format!(
-        "{} is then restarted: running containers stop.",
-        scene.host.unit
-    ));
+    if scene.facts.unit.is_loaded() != Some(false) {
+        ui.say(&format!(
+            "{} is then restarted: running containers stop.",
+            scene.host.unit
+        ));
+    }
     wizard::go_ahead(&mut Terminal, "Undo it?", None)
 }
 

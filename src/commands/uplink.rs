@@ -13,7 +13,7 @@ use crate::host::systemd::Systemd;
 use crate::host::{Host, netns, process};
 use crate::inspect;
 use crate::report::Report;
-use crate::uplink::{Brought, Request, TAP};
+use crate::uplink::{Brought, Outcome, Request, TAP};
 use crate::vantage::{self, Answer, Join, Task};
 
 /// Where the unit is of Type=simple, this runs before RootlessKit has its netns ready.
@@ -47,9 +47,12 @@ async fn bring(global: &Global) -> Result<(String, bool)> {
         NetDriver::Pasta if supervised.is_some() => bring_and_follow(&kit, join).await,
         NetDriver::Pasta => {
             let request = Request::for_pasta(&inspect::host_network().await)?;
-            bring_to(&join, &request).await
+            bring_to(&join, &request).await.and_then(told)
         }
-        NetDriver::Slirp4netns if kit.ipv6 => bring_to(&join, &Request::for_slirp4netns()).await,
+        NetDriver::Slirp4netns if kit.ipv6 => {
+            let request = Request::for_slirp4netns();
+            bring_to(&join, &request).await.and_then(told)
+        }
         other => Ok((format!("{} needs no uplink\n", other.name()), false)),
     }
 }
@@ -58,7 +61,7 @@ async fn bring(global: &Global) -> Result<(String, bool)> {
 async fn bring_and_follow(kit: &RootlessKit, join: Join) -> Result<(String, bool)> {
     let request = Request::for_pasta(&inspect::host_network().await).ok();
     let brought = match &request {
-        Some(request) => bring_to(&join, request).await,
+        Some(request) => bring_to(&join, request).await.and_then(told),
         None => Ok((NOT_YET.to_owned(), false)),
     };
     let errand = Errand {
@@ -71,18 +74,17 @@ async fn bring_and_follow(kit: &RootlessKit, join: Join) -> Result<(String, bool
     brought
 }
 
-/// Asks a vantage point to bring what is requested; tells what has become of it, and whether
-/// anything has changed.
+/// Asks a vantage point to bring what is requested.
 ///
 /// # Errors
-/// When the netns cannot be joined, the kernel refuses, or pasta does not answer.
-pub(super) async fn bring_to(join: &Join, request: &Request) -> Result<(String, bool)> {
+/// When the netns cannot be joined, or the kernel refuses.
+pub(super) async fn bring_to(join: &Join, request: &Request) -> Result<Outcome> {
     let asked = vantage::Request {
         join: Some(join.clone()),
         task: Task::Uplink(request.clone()),
     };
     match netns::ask(&asked, BRING).await? {
-        Answer::Uplink(brought) => Ok((in_words(&brought), brought != Brought::default())),
+        Answer::Uplink(outcome) => Ok(outcome),
         _ => Err(Error::new(
             Exit::Bad,
             "the vantage point answered something else",
@@ -90,10 +92,28 @@ pub(super) async fn bring_to(join: &Join, request: &Request) -> Result<(String, 
     }
 }
 
+/// The outcome in words, and whether anything has changed.
+///
+/// # Errors
+/// When pasta is deaf.
+pub(super) fn told(outcome: Outcome) -> Result<(String, bool)> {
+    match outcome {
+        Outcome::Brought(brought) => Ok((in_words(&brought), brought != Brought::default())),
+        Outcome::Deaf => Err(Error::new(
+            Exit::Bad,
+            "pasta forwards no IPv6: it was started before the host had any",
+        )
+        .hint("`rootless6 setup` restarts dockerd, and lets it wait for the host's IPv6")),
+    }
+}
+
 fn in_words(brought: &Brought) -> String {
     let removed: Vec<_> = brought.removed.iter().map(ToString::to_string).collect();
     let removed = removed.join(", ");
     match brought.added {
+        None if removed.is_empty() && brought.routed => {
+            format!("{TAP} has an IPv6 default route now\n")
+        }
         None if removed.is_empty() => format!("{TAP} already has IPv6\n"),
         None => format!("{TAP} has lost {removed}, as the host has\n"),
         Some(added) if removed.is_empty() => format!("{TAP} has {added} now\n"),
@@ -102,7 +122,7 @@ fn in_words(brought: &Brought) -> String {
 }
 
 async fn rootlesskit(global: &Global, supervised: Option<u32>) -> Result<RootlessKit> {
-    let host = Host::from_environment(&global.unit)?;
+    let host = Host::from_environment(global.unit())?;
     let main_pid = match supervised {
         Some(pid) => pid,
         None => main_pid(&host).await?,
@@ -131,4 +151,24 @@ fn supervised() -> Option<u32> {
 async fn main_pid(host: &Host) -> Result<u32> {
     let unit = Systemd::connect(&host.bus).await?.unit(&host.unit).await?;
     Ok(unit.is().map_or(0, |unit| unit.main_pid))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_route_that_was_missing_is_told_of() {
+        let routed = Brought {
+            routed: true,
+            ..Brought::default()
+        };
+        for (brought, text, changed) in [
+            (routed, "tap0 has an IPv6 default route now\n", true),
+            (Brought::default(), "tap0 already has IPv6\n", false),
+        ] {
+            let told = told(Outcome::Brought(brought)).unwrap();
+            assert_eq!(told, (text.to_owned(), changed));
+        }
+    }
 }

@@ -16,7 +16,7 @@ use crate::verify::{self, Outcome, Vantage, Verification, targets};
 pub async fn run(arguments: &Verify, global: &Global, ui: Ui) -> Report {
     process::hold_signals();
     let checked = async {
-        let scene = Scene::look(&global.unit).await?;
+        let scene = Scene::look(global.unit()).await?;
         let targets = targets_for(&scene.host, arguments).await?;
         let vantages = vantages(arguments);
         let mut steps = ui.steps();

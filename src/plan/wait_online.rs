@@ -55,10 +55,14 @@ pub(super) fn command_in(text: &str) -> Option<String> {
     dropin::own_command(text, "ExecStartPre", COMMAND)
 }
 
+/// The seconds that a unit file waits at each start, if it does.
+pub fn seconds_in(text: &str) -> Option<u16> {
+    command_in(text)?.split_whitespace().last()?.parse().ok()
+}
+
 /// What our drop-in says now.
 fn written(facts: &Facts) -> Option<u16> {
-    let command = command_in(facts.our_drop_in.text.is()?)?;
-    command.split_whitespace().last()?.parse().ok()
+    seconds_in(facts.our_drop_in.text.is()?)
 }
 
 fn started_too_early(facts: &Facts) -> bool {

@@ -87,11 +87,34 @@ fn an_address_that_the_host_phases_out_stays_beside_its_successor() {
 }
 
 #[test]
-fn a_fixed_network_leaves_what_is_there() {
+fn a_fixed_network_counts_on_nothing_that_a_router_has_advertised() {
     let request = Request::for_slirp4netns();
-    assert_eq!(changes(&request, &["fd00::5/64"]), (None, Vec::new()));
-    let expected = (Some("fd00::100".to_owned()), Vec::new());
-    assert_eq!(changes(&request, &["fe80::5/64"]), expected);
+    let route = |gateway: &str| Route {
+        gateway: Some(gateway.parse().unwrap()),
+        interface: TAP.to_owned(),
+        metric: 1024,
+    };
+    for (addresses, gateways, added, routed) in [
+        (&["fe80::5"][..], &[][..], true, true),
+        (&["fe80::5", "fd00::5"], &["fe80::2"], true, true),
+        (&["fd00::5", "fd00::100"], &["fe80::2"], false, true),
+        (&["fd00::100"], &["fe80::2", "fd00::2"], false, false),
+    ] {
+        let tap = Network {
+            addresses: addresses.iter().map(|text| address(text, TAP)).collect(),
+            default_routes: gateways.iter().map(|text| route(text)).collect(),
+        };
+        let expected = Brought {
+            added: added.then_some(request.address),
+            removed: Vec::new(),
+            routed,
+        };
+        assert_eq!(
+            request.changes(&tap),
+            expected,
+            "{addresses:?} {gateways:?}"
+        );
+    }
 }
 
 #[test]

@@ -94,6 +94,20 @@ fn an_address_that_nobody_followed_is_named_and_each_start_leaves_one_follower()
     assert_eq!(lab.alice(FOLLOWERS).stdout, "0\n", "after the undo");
 }
 
+#[test]
+fn what_could_not_be_brought_at_once_is_brought_later() {
+    let Some(lab) = Lab::up("trixie") else { return };
+    lab.set_up();
+    lab.alice("kill -STOP $(pgrep pasta)").exits(0);
+    renumber(&lab, "2001:db8:2:");
+    lab.root(
+        "timeout 60 sh -c 'until journalctl -o cat | grep -q \"pasta forwards no IPv6\"; do sleep 0.1; done'",
+    )
+    .exits(0);
+    lab.alice("kill -CONT $(pgrep pasta)").exits(0);
+    is_followed(&lab, "2001:db8:2:");
+}
+
 /// A new prefix on both sides of the wire, the old one gone.
 fn renumber(lab: &Lab, prefix: &str) {
     far_side(lab, prefix);

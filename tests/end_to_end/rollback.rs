@@ -146,6 +146,18 @@ fn a_disk_that_fills_up_on_the_way_does_not_keep_dockerd_from_coming_back() {
 }
 
 #[test]
+fn a_start_may_wait_longer_than_a_restart_may_take() {
+    let Some(lab) = Lab::up("trixie") else { return };
+    // As the host's IPv6 would come 20 seconds after the start.
+    lab.plant(
+        "zzz-wait.conf",
+        "[Service]\nExecStartPre=/bin/sh -c 'sleep 20' rootless6 wait-online --for 30\n",
+    );
+    lab.alice("rootless6 setup --yes --timeout 15").exits(0);
+    lab.ping_from("bridge").exits(0);
+}
+
+#[test]
 fn what_was_done_to_one_unit_is_undone_on_that_unit() {
     let Some(lab) = Lab::up("forky") else { return };
     lab.alice(
@@ -156,9 +168,11 @@ fn what_was_done_to_one_unit_is_undone_on_that_unit() {
     let before = lab.tree();
     lab.alice("rootless6 setup --yes --unit other.service")
         .exits(0);
-    lab.alice("rootless6 undo --yes --unit third.service")
-        .exits(2)
-        .says(&["other.service"]);
+    for unit in ["third.service", "docker.service"] {
+        lab.alice(&format!("rootless6 undo --yes --unit {unit}"))
+            .exits(2)
+            .says(&["other.service", unit]);
+    }
     lab.alice("rootless6 undo --yes").exits(0);
     assert_eq!(lab.tree(), before);
     let status = lab

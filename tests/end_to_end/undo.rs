@@ -33,3 +33,53 @@ fn undo_leaves_a_file_alone_that_somebody_has_edited_since() {
     lab.alice("rootless6 undo --yes").exits(0);
     assert_eq!(lab.tree(), before);
 }
+
+#[test]
+fn undo_has_nothing_to_restart_where_the_unit_is_masked_or_gone() {
+    let Some(lab) = Lab::up("forky") else { return };
+    let before = lab.tree();
+    for away in [
+        "ln -s /dev/null docker.service; systemctl --user daemon-reload; systemctl --user stop docker",
+        // systemd is not told, and still has it in memory.
+        "true",
+    ] {
+        lab.set_up();
+        lab.alice(&format!(
+            "cd ~/.config/systemd/user && mv docker.service /tmp && {away}"
+        ))
+        .exits(0);
+        lab.alice("rootless6 undo --yes").exits(0);
+        lab.alice("rootless6 undo --yes")
+            .exits(0)
+            .says(&["nothing to undo"]);
+        lab.alice(
+            "cd ~/.config/systemd/user && rm -f docker.service && mv /tmp/docker.service . &&
+             systemctl --user daemon-reload && systemctl --user start docker",
+        )
+        .exits(0);
+        assert_eq!(lab.tree(), before);
+    }
+}
+
+#[test]
+fn an_undo_whose_restart_fails_is_over_all_the_same() {
+    let Some(lab) = Lab::up("forky") else { return };
+    let before = lab.tree();
+    lab.set_up();
+    lab.plant(
+        "zz-broken.conf",
+        "[Service]\nRestart=no\nExecStartPre=/bin/sh -c 'test \"$DOCKERD_ROOTLESS_ROOTLESSKIT_NET\" = pasta'\n",
+    );
+    let undo = lab.alice("rootless6 undo --yes").exits(4);
+    undo.says(&["the old files are back", "systemctl --user restart docker"]);
+    assert!(!undo.stderr.contains("tries again"), "it would not");
+    lab.alice("rootless6 undo --yes")
+        .exits(0)
+        .says(&["nothing to undo"]);
+    lab.alice("rm -r ~/.config/systemd/user/docker.service.d")
+        .exits(0);
+    assert_eq!(lab.tree(), before);
+    lab.alice("systemctl --user daemon-reload && systemctl --user restart docker")
+        .exits(0);
+    lab.runs_as_before();
+}
