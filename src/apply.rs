@@ -288,7 +288,9 @@ impl Site<'_> {
 
 /// The longest wait for the host's IPv6 that the files of a unit ask for.
 fn waits<'a>(texts: impl Iterator<Item = &'a str>) -> Duration {
-    let longest = texts.filter_map(wait_online::seconds_in).max();
+    let longest = texts
+        .filter_map(|text| wait_online::seconds_in(&[text]))
+        .max();
     Duration::from_secs(longest.unwrap_or(0).into())
 }
 

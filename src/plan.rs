@@ -8,7 +8,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Exit, Result};
-use crate::facts::{Facts, NetDriver, Network, Seen, Session, Unit, UnitFile, typed};
+use crate::facts::{Facts, NetDriver, Network, OurDropIn, Seen, Session, Unit, typed};
 use crate::request::{Intent, Proof};
 
 pub mod daemon_json;
@@ -19,8 +19,11 @@ pub mod subnet;
 
 mod engine;
 mod environment;
+mod files;
 pub mod uplink;
 pub mod wait_online;
+
+use files::Files;
 
 pub use environment::VARIABLES;
 pub use shadow::Shadow;
@@ -114,10 +117,13 @@ pub fn plan(facts: &Facts, intent: &Intent, given: &Given) -> Result<Plan> {
     let environment = environment::planned(facts, &base, intent)?;
     let net = environment::net(facts, &base, &environment);
     let uplink = uplink::is_wanted(facts, intent, &given.rehearsed, net.as_ref());
-    let (wait, wait_note) = wait_online::planned(facts, unit, intent)?;
+    let (wait, wait_note) = wait_online::planned(facts, unit, intent, net.as_ref())?;
+    let wait = wait_online::of_ours(facts, unit, wait);
     let mut files = Vec::new();
-    if wait.is_some() || !in_force_without_us(facts, unit, &environment, uplink) {
-        files.extend(drop_in(facts, &environment, uplink, given, wait)?);
+    let ours = drop_in(&environment, uplink, given, wait)?;
+    if !is_in_force(facts, unit, &environment, &ours) {
+        let OurDropIn { path, text, .. } = &facts.our_drop_in;
+        files.extend(file_change(path, text, ours)?);
     }
     let (daemon_json, mut notes) = engine::daemon_json(facts, intent, given)?;
     files.extend(daemon_json);
@@ -156,26 +162,29 @@ pub fn shadows(facts: &Facts, intent: &Intent) -> Vec<Shadow> {
         let environment = environment::planned(facts, &base, intent)?;
         let net = environment::net(facts, &base, &environment);
         let uplink = uplink::is_wanted(facts, intent, &Seen::Absent, net.as_ref());
-        Ok::<_, Error>(shadow::shadows(facts, unit, &environment, uplink))
+        // One that is too long is refused by the plan, and hides nothing here.
+        let wait = wait_online::planned(facts, unit, intent, net.as_ref());
+        let wait = wait.map_or(None, |(seconds, _)| seconds);
+        Ok::<_, Error>(shadow::shadows(facts, unit, &environment, uplink, wait))
     };
     let unit = facts.unit.is().filter(|unit| unit.is_loaded());
     unit.and_then(|unit| planned(unit).ok()).unwrap_or_default()
 }
 
-/// Somebody has put all of it into the unit already, by a file of their own or by what their
-/// distribution builds its files from.
-fn in_force_without_us(
-    facts: &Facts,
-    unit: &Unit,
-    environment: &[(String, String)],
-    uplink: bool,
-) -> bool {
+/// Whether the unit does already what this text of ours would make it do, by files that are not ours
+/// to write: somebody's own, what their distribution builds its files from, or what they have
+/// pasted where we cannot write. What is ours to write is to say it in our words.
+fn is_in_force(facts: &Facts, unit: &Unit, environment: &[(String, String)], ours: &str) -> bool {
+    let OurDropIn { text, locked, .. } = &facts.our_drop_in;
+    let by_others = *text == Seen::Absent || locked.is_some();
     let set = |(name, value): &(String, String)| unit.variable(name) == Some(value);
-    let has_uplink = |file: &UnitFile| uplink::command_in(&file.text).is_some();
-    facts.our_drop_in.text == Seen::Absent
+    let files = Files::of(facts, unit);
+    let (now, then) = (files.now(), files.with(ours));
+    by_others
         && !unit.needs_reload
         && environment.iter().all(set)
-        && (!uplink || unit.files.iter().any(has_uplink))
+        && uplink::is_in(&now) == uplink::is_in(&then)
+        && wait_online::seconds_in(&now) == wait_online::seconds_in(&then)
 }
 
 fn not_enabled(unit: &Unit) -> Option<String> {
@@ -197,12 +206,11 @@ fn without_linger(session: &Session) -> Option<String> {
 }
 
 fn drop_in(
-    facts: &Facts,
     environment: &[(String, String)],
     uplink: bool,
     given: &Given,
     wait: Option<u16>,
-) -> Result<Option<FileChange>> {
+) -> Result<String> {
     let variables: Vec<(&str, &str)> = environment
         .iter()
         .map(|(name, value)| (name.as_str(), value.as_str()))
@@ -225,9 +233,8 @@ fn drop_in(
             arguments: &[uplink::COMMAND],
         });
     }
-    let after = dropin::render(&variables, &commands)
-        .map_err(|error| Error::cannot(Exit::NotApplied, "write our drop-in").caused_by(error))?;
-    file_change(&facts.our_drop_in.path, &facts.our_drop_in.text, after)
+    dropin::render(&variables, &commands)
+        .map_err(|error| Error::cannot(Exit::NotApplied, "write our drop-in").caused_by(error))
 }
 
 fn file_change(path: &Path, now: &Seen<String>, after: String) -> Result<Option<FileChange>> {

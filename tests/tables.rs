@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use anstream::adapter::strip_str;
 use rootless6::diagnose::{Finding, Wanted, diagnose, obstacle};
 use rootless6::error::Error;
-use rootless6::facts::{Facts, Seen};
+use rootless6::facts::{Facts, Seen, Unit, UnitFile};
 use rootless6::plan::{self, Given, Plan, snippet};
 use rootless6::report::human;
 use rootless6::request::Request;
@@ -38,17 +38,174 @@ fn a_plan_carried_out_leaves_nothing_to_do() {
         "engine-29-with-the-port-driver-pesto",
         "pasta-not-on-the-units-path",
     ] {
-        let mut facts = facts(format!("tests/facts/{name}.json").as_ref());
-        for change in planned(&facts).unwrap().files {
-            let text = Seen::Is(change.after);
-            if change.path == facts.daemon_json.path {
-                facts.daemon_json.text = text;
-            } else {
-                facts.our_drop_in.text = text;
-            }
+        let mut facts = named(name);
+        let plan = planned(&facts).unwrap();
+        for change in &plan.files {
+            put(&mut facts, &change.path, &change.after, &plan);
         }
         assert_eq!(planned(&facts).unwrap().files, [], "{name}");
     }
+}
+
+#[test]
+fn what_was_printed_to_paste_is_accepted_where_it_was_pasted() {
+    for (asked, otherwise) in [
+        ("", "uplink = 'never'"),
+        ("", "wait-online = 30"),
+        ("wait-online = 30", "wait-online = 0"),
+        ("uplink = 'never'\nmtu = 1500", ""),
+    ] {
+        let mut facts = named("config-read-only");
+        let plan = asking(&facts, asked).unwrap();
+        let printed = snippet::snippets(&facts, &plan);
+        assert_eq!(printed.len(), 2);
+        for (change, snippet) in plan.files.iter().zip(&printed) {
+            put(&mut facts, &change.path, &snippet.text, &plan);
+        }
+        assert_eq!(asking(&facts, asked).unwrap().files, [], "{asked}");
+        // What is wanted otherwise afterwards is printed again, and so is what systemd has not read.
+        let other = asking(&facts, otherwise).unwrap().files;
+        assert_eq!(other.len(), 1, "{asked}, then {otherwise}");
+        unit(&mut facts).needs_reload = true;
+        assert_eq!(asking(&facts, asked).unwrap().files.len(), 1, "{asked}");
+    }
+}
+
+#[test]
+fn a_wait_is_for_pasta_unless_it_is_asked_for() {
+    for (name, asked, waits) in [
+        ("before-the-host-had-ipv6", "", Some("for 60")),
+        ("before-the-host-had-ipv6", "net = 'slirp4netns'", None),
+        (
+            "before-ipv6-for-all-its-waiting",
+            "net = 'slirp4netns'",
+            None,
+        ),
+        (
+            "before-ipv6-for-all-its-waiting",
+            "net = 'slirp4netns'\nwait-online = 30",
+            Some("for 30"),
+        ),
+    ] {
+        let mut facts = named(&format!("debian-14-started-{name}"));
+        facts.tools.slirp4netns = facts.tools.rootlesskit.clone();
+        let asked = asked.replace("'slirp4netns'", "'slirp4netns'\nport-driver = 'builtin'");
+        let plan = asking(&facts, &asked).unwrap();
+        let after = &plan.files[0].after;
+        match waits {
+            Some(seconds) => assert!(after.contains(seconds), "{name} {asked}: {after}"),
+            None => assert!(!after.contains("wait-online"), "{name} {asked}: {after}"),
+        }
+        let noted = plan.notes.iter().any(|note| note.contains("waits up to"));
+        assert_eq!(noted, asked.is_empty(), "{name} {asked}");
+        // What was asked for stays.
+        put(&mut facts, &plan.files[0].path, after, &plan);
+        let again = asking(&facts, asked.split("\nwait").next().unwrap()).unwrap();
+        assert_eq!(again.files, [], "{name} {asked}");
+    }
+}
+
+#[test]
+fn a_wait_that_others_have_written_needs_none_of_ours() {
+    let wait = "[Service]\nExecStartPre=-/nix/store/abc/bin/rootless6 wait-online --for 60\n";
+    for name in ["config-read-only-and-set-up-by-hand", "debian-14-set-up"] {
+        let mut facts = named(name);
+        let unit = unit(&mut facts);
+        unit.files[0].text.push_str(wait);
+        for (asked, changes) in [("", 0), ("wait-online = 60", 0), ("wait-online = 30", 1)] {
+            let plan = asking(&facts, asked).unwrap();
+            assert_eq!(plan.files.len(), changes, "{name} {asked}");
+        }
+    }
+}
+
+#[test]
+fn our_commands_are_those_that_are_in_force() {
+    let codes = |facts: &Facts| -> Vec<String> {
+        let findings = diagnose(facts);
+        findings.iter().map(|it| it.code.to_string()).collect()
+    };
+    let later = |facts: &mut Facts, text: &str| {
+        let path = "/home/alice/.config/systemd/user/docker.service.d/zzz.conf".into();
+        let text = format!("[Service]\n{text}\n");
+        unit(facts).files.push(UnitFile { path, text });
+    };
+    let early = "started-before-ipv6".to_owned();
+    let shadowed = "dropin-shadowed".to_owned();
+    let mut facts = named("debian-14-started-before-ipv6-for-all-its-waiting");
+    assert!(codes(&facts).contains(&early));
+
+    // Root's drop-in does as well as ours.
+    let mut roots = facts.clone();
+    unit(&mut roots).files[1].path = "/etc/systemd/user/docker.service.d/zz-rootless6.conf".into();
+    roots.our_drop_in.text = Seen::Absent;
+    assert!(codes(&roots).contains(&early));
+
+    let mut emptied = facts.clone();
+    later(&mut emptied, "ExecStartPost=");
+    let found = codes(&emptied);
+    assert!(
+        found.contains(&shadowed) && !found.contains(&early),
+        "{found:?}"
+    );
+
+    later(&mut facts, "ExecStartPre=");
+    assert!(codes(&facts).contains(&shadowed));
+    later(&mut facts, "ExecStartPre=/r/rootless6 wait-online --for 5");
+    assert!(!codes(&facts).contains(&shadowed), "{:?}", codes(&facts));
+}
+
+#[test]
+fn what_a_specifier_stands_for_is_systemds_to_say() {
+    let mut facts = named("pasta-not-on-the-units-path");
+    let plan = planned(&facts).unwrap();
+    for change in &plan.files {
+        put(&mut facts, &change.path, &change.after, &plan);
+    }
+    let path = "/home/alice/.config/systemd/user/docker.service.d/zzz.conf".into();
+    let text = "[Service]\nEnvironment=PATH=%h/bin:/opt\n".to_owned();
+    unit(&mut facts).files.push(UnitFile { path, text });
+    let shadowed = |facts: &Facts| {
+        let findings = diagnose(facts);
+        let codes = findings.iter().map(|finding| finding.code.to_string());
+        codes.filter(|code| code == "dropin-shadowed").count() == 1
+    };
+    assert!(!shadowed(&facts), "it stands for what is planned");
+    let set = &mut unit(&mut facts).environment;
+    set.retain(|(name, _)| name != "PATH");
+    set.push(("PATH".to_owned(), "/home/alice/bin:/opt".to_owned()));
+    assert!(shadowed(&facts));
+    unit(&mut facts).needs_reload = true;
+    assert!(!shadowed(&facts), "nobody knows");
+}
+
+/// The facts once this file says this, and systemd has read it.
+fn put(facts: &mut Facts, path: &Path, text: &str, plan: &Plan) {
+    let text = text.to_owned();
+    if path == facts.daemon_json.path {
+        facts.daemon_json.text = Seen::Is(text);
+        return;
+    }
+    facts.our_drop_in.text = Seen::Is(text.clone());
+    let unit = unit(facts);
+    unit.files.retain(|file| file.path != path);
+    unit.drop_ins = vec![path.to_owned()];
+    let path = path.to_owned();
+    unit.files.push(UnitFile { path, text });
+    let planned = |name: &String| plan.environment.iter().any(|(known, _)| known == name);
+    unit.environment.retain(|(name, _)| !planned(name));
+    unit.environment.extend(plan.environment.clone());
+}
+
+fn unit(facts: &mut Facts) -> &mut Unit {
+    match &mut facts.unit {
+        Seen::Is(unit) => unit,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn named(name: &str) -> Facts {
+    facts(format!("tests/facts/{name}.json").as_ref())
 }
 
 #[test]

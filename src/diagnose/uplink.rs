@@ -1,42 +1,12 @@
 //! What tap0 has of the host's IPv6, and when it was looked for.
 
 use super::{Code, Cure, Finding, Severity};
-use crate::capability;
-use crate::facts::{Address, Facts, NetDriver, RootlessKit};
+use crate::facts::{Address, Facts, NetDriver};
 use crate::plan::{self, subnet};
 
-/// pasta that may forward IPv6.
-fn pasta(facts: &Facts) -> Option<&RootlessKit> {
-    facts
-        .rootlesskit
-        .is()
-        .filter(|kit| kit.net == NetDriver::Pasta && kit.ipv6)
-}
-
-/// pasta looks at the host's network once, at its start.
-///
-/// Addresses are stamped on a clock that stands still while the machine sleeps, processes on one
-/// that does not: what seems younger is younger, and what seems older may not be. Then nothing is
-/// claimed here.
 pub(super) fn started_before_ipv6(facts: &Facts) -> Option<Finding> {
-    let started = pasta(facts)?.started?;
-    let host = facts.host.network.is()?;
-    if facts.tap.is()?.reaches_out() || !host.is_online() || !gets_ipv6_at_a_start(facts) {
-        return None;
-    }
-    let routed = |address: &&Address| {
-        host.default_routes
-            .iter()
-            .any(|route| route.interface == address.interface)
-    };
-    let first = host
-        .global()
-        .filter(routed)
-        .map(|address| address.created)
-        .collect::<Option<Vec<_>>>()?
-        .into_iter()
-        .min()?;
-    (first > started).then(|| {
+    let younger = plan::uplink::started_before_ipv6(facts)?;
+    Some(
         Finding::new(
             Code::StartedBeforeIpv6,
             Severity::Broken,
@@ -45,21 +15,18 @@ pub(super) fn started_before_ipv6(facts: &Facts) -> Option<Finding> {
         )
         .seen(format!(
             "the host's first global address is {} s younger than RootlessKit",
-            (first - started).div_ceil(100)
-        ))
-    })
-}
-
-/// Else tap0 would be without IPv6 in any case.
-fn gets_ipv6_at_a_start(facts: &Facts) -> bool {
-    let configured = || Some(capability::rootlesskit(facts.rootlesskit_version()?).ipv6_config);
-    plan::uplink::is_brought(facts) || configured().unwrap_or(false)
+            younger.div_ceil(100)
+        )),
+    )
 }
 
 /// pasta forwards all the same, whatever address a packet comes from (seen with passt 2025_05_03 and
 /// 2026_10_02), so this is no reason for a failure.
 pub(super) fn stale_address(facts: &Facts) -> Option<Finding> {
-    pasta(facts)?;
+    let kit = facts.rootlesskit.is()?;
+    if kit.net != NetDriver::Pasta || !kit.ipv6 {
+        return None;
+    }
     let host = facts.host.network.is()?;
     let on_tap: Vec<&Address> = facts.tap.is()?.global().collect();
     let stale = on_tap.first()?;

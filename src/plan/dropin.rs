@@ -115,19 +115,22 @@ pub fn parse(text: &str) -> Parsed {
     parsed
 }
 
-/// The last command of a directive such as `ExecStartPost` that runs this program with this
-/// command of its own.
-pub(super) fn own_command(text: &str, directive: &str, command: &str) -> Option<String> {
+/// The command of a directive such as `ExecStartPost` with which files of a unit, in systemd's order,
+/// run this program with this command of its own. An empty assignment takes back all before it.
+pub(super) fn own_command(texts: &[&str], directive: &str, command: &str) -> Option<String> {
     let ours = |line: &str| {
         line.contains("rootless6") && line.split_whitespace().any(|word| word == command)
     };
-    parse(text)
-        .assignments
-        .into_iter()
-        .rev()
+    texts
+        .iter()
+        .flat_map(|text| parse(text).assignments)
         .filter(|line| line.section == "Service" && line.key == directive)
         .map(|line| line.value)
-        .find(|line| ours(line))
+        .fold(None, |known, line| match line.as_str() {
+            "" => None,
+            text if ours(text) => Some(line),
+            _ => known,
+        })
 }
 
 enum Line<'a> {

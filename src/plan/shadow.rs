@@ -4,9 +4,10 @@
 //! when the service starts. The merge is done here as systemd will do it, with our drop-in in its
 //! place, before anything is written.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use super::dropin;
+use super::files::Files;
+use super::{dropin, uplink, wait_online};
 use crate::facts::{EnvironmentFile, Facts, Seen, Unit};
 
 /// A setting of somebody else's that undoes one of ours.
@@ -27,7 +28,8 @@ pub enum Does {
         value: String,
         line: usize,
     },
-    /// An empty `Environment=` or `ExecStartPost=` in a drop-in that sorts after ours.
+    /// An empty `Environment=`, `ExecStartPre=` or `ExecStartPost=` in a drop-in that sorts after
+    /// ours.
     Empties { key: &'static str, line: usize },
     /// `UnsetEnvironment=`, which the place of the file does not matter to.
     Unsets { name: String, line: usize },
@@ -90,58 +92,38 @@ impl Shadow {
     }
 }
 
-/// Everything that would undo these variables, or the uplink's command, once they are written.
+/// Everything that would undo these variables, the uplink's command or the wait's, once they are
+/// written.
 pub(super) fn shadows(
     facts: &Facts,
     unit: &Unit,
     variables: &[(String, String)],
     uplink: bool,
+    wait: Option<u16>,
 ) -> Vec<Shadow> {
     let files = Files::of(facts, unit);
     let mut shadows: Vec<Shadow> = variables
         .iter()
         .filter_map(|(name, value)| {
             files
-                .undone(name, value)
+                .undone(unit, name, value)
                 .or_else(|| overridden(unit, name, value))
         })
         .collect();
     shadows.dedup();
-    shadows.extend(uplink.then(|| files.empties("ExecStartPost")).flatten());
+    let theirs = files.after();
+    if wait.is_some() && wait_online::seconds_in(theirs) != wait {
+        shadows.extend(files.empties("ExecStartPre"));
+    }
+    if uplink && !uplink::is_in(theirs) {
+        shadows.extend(files.empties("ExecStartPost"));
+    }
     shadows.extend(unit.environment_files.iter().find_map(missing));
     shadows
 }
 
-/// Fragment and drop-ins as systemd will read them, without ours.
-struct Files<'a> {
-    paths: Vec<&'a Path>,
-    texts: Vec<&'a str>,
-    /// How many of them come before ours.
-    before: usize,
-}
-
-impl<'a> Files<'a> {
-    /// Of one name there is one drop-in: ours.
-    fn of(facts: &Facts, unit: &'a Unit) -> Self {
-        let ours = facts.our_drop_in.path.file_name();
-        let is_fragment = |path: &Path| Some(path) == unit.fragment.as_deref();
-        let others: Vec<_> = unit
-            .files
-            .iter()
-            .filter(|file| file.path.file_name() != ours)
-            .collect();
-        let before = others
-            .iter()
-            .take_while(|file| is_fragment(&file.path) || file.path.file_name() < ours)
-            .count();
-        Self {
-            paths: others.iter().map(|file| file.path.as_path()).collect(),
-            texts: others.iter().map(|file| file.text.as_str()).collect(),
-            before,
-        }
-    }
-
-    fn undone(&self, name: &str, value: &str) -> Option<Shadow> {
+impl Files<'_> {
+    fn undone(&self, unit: &Unit, name: &str, value: &str) -> Option<Shadow> {
         let all = dropin::environment(&self.texts);
         let unset = all
             .unset
@@ -156,9 +138,9 @@ impl<'a> Files<'a> {
                 },
             });
         }
-        let after = dropin::environment(&self.texts[self.before..]);
+        let after = dropin::environment(self.after());
         match after.variable(name) {
-            Some(set) => (set.value != value).then(|| Shadow {
+            Some(set) => says_otherwise(unit, set, value).then(|| Shadow {
                 file: self.paths[self.before + set.file].to_owned(),
                 does: Does::Sets {
                     name: name.to_owned(),
@@ -189,6 +171,15 @@ impl<'a> Files<'a> {
             })
         })
     }
+}
+
+/// What a specifier stands for is known once systemd has read it; until then nothing is claimed.
+fn says_otherwise(unit: &Unit, set: &dropin::Variable, value: &str) -> bool {
+    if !set.uncertain {
+        return set.value != value;
+    }
+    let resolved = unit.variable(&set.name).filter(|_| !unit.needs_reload);
+    resolved.is_some_and(|resolved| resolved != value)
 }
 
 fn overridden(unit: &Unit, name: &str, value: &str) -> Option<Shadow> {
@@ -232,7 +223,7 @@ mod tests {
             ..Unit::default()
         };
         let wanted = [("A".to_owned(), "1".to_owned())];
-        let found = shadows(&facts, &unit, &wanted, true);
+        let found = shadows(&facts, &unit, &wanted, true, Some(60));
         found.iter().map(|shadow| shadow.seen(&facts)).collect()
     }
 
@@ -274,6 +265,17 @@ mod tests {
                 "/d/zzz.conf",
                 "[Service]\nExecStartPost=\nExecStartPost=/bin/true",
                 &["/d/zzz.conf, line 2: an empty ExecStartPost="],
+            ),
+            (
+                "/d/zzz.conf",
+                "[Service]\nExecStartPre=\nExecStartPre=/r/rootless6 wait-online --for 30",
+                &["/d/zzz.conf, line 2: an empty ExecStartPre="],
+            ),
+            (
+                "/d/zzz.conf",
+                "[Service]\nExecStartPre=\nExecStartPre=/r/rootless6 wait-online --for 60
+                ExecStartPost=\nExecStartPost=/r/rootless6 uplink",
+                &[],
             ),
             // Of one name there is one.
             ("/etc/zz-rootless6.conf", "[Service]\nEnvironment=A=2", &[]),

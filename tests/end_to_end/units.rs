@@ -245,6 +245,18 @@ fn where_nothing_can_be_written_the_settings_are_printed_to_paste() {
     lab.ping_from("bridge").exits(0);
     let setup = lab.alice(SETUP).exits(0);
     setup.says(&["set up already", "IPv6 works"]);
+
+    // So it is with the place that was printed.
+    lab.root(&format!(
+        "set -e; umount {config}; cd {config}/systemd/user; mkdir -p docker.service.d
+        mv {place}/zz-rootless6.conf docker.service.d/; chown -R alice: docker.service.d
+        mount --bind {config} {config} && mount -o remount,bind,ro {config}"
+    ))
+    .exits(0);
+    let wait = format!("{SETUP} --wait-online 30");
+    lab.alice("systemctl --user daemon-reload").exits(0);
+    lab.alice(SETUP).exits(0).says(&["set up already"]);
+    refuses(&lab, &[(&wait, 3, &["wait-online --for 30"])]);
 }
 
 #[test]

@@ -31,8 +31,8 @@ pub(super) fn nixos(facts: &Facts, plan: &Plan) -> Snippet {
         }
         text.push_str("  };\n");
         for (directive, command) in [
-            ("ExecStartPre", wait_online::command_in(&change.after)),
-            ("ExecStartPost", uplink::command_in(&change.after)),
+            ("ExecStartPre", wait_online::command_in(&[&change.after])),
+            ("ExecStartPost", uplink::command_in(&[&change.after])),
         ] {
             if let Some(command) = command {
                 let command = string(&command);
@@ -68,7 +68,7 @@ pub(super) fn home_manager(facts: &Facts, changes: &[&FileChange]) -> Snippet {
         belongs_in: "home.nix".to_owned(),
         text,
         then: format!(
-            "home-manager switch && systemctl --user restart {}",
+            "home-manager switch && systemctl --user daemon-reload && systemctl --user restart {}",
             facts.typed_unit()
         ),
     }
