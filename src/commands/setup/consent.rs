@@ -1,0 +1,76 @@
+//! What a restart costs, whether somebody agrees to that, and whether it can lead to a proof.
+
+use std::net::Ipv6Addr;
+
+use super::Scene;
+use crate::cli::{Accept, Setup};
+use crate::error::{Error, Exit, Result};
+use crate::facts::{Container, Unit};
+use crate::host::engine;
+use crate::plan::Plan;
+use crate::report::human;
+use crate::request::Proof;
+use crate::verify::{self, Vantage};
+use crate::wizard::{self, Terminal};
+
+/// What a restart stops. A dockerd that runs and does not tell may well have containers.
+pub(super) async fn running(arguments: &Setup, scene: &Scene) -> Result<Vec<Container>> {
+    if scene.facts.engine.is().is_some() {
+        return engine::running_containers(&engine::connect(&scene.host.socket)?).await;
+    }
+    let runs = scene.facts.unit.is().is_some_and(Unit::is_active);
+    if runs && !arguments.dry_run && !arguments.accept.contains(&Accept::ContainersRestart) {
+        return Err(Error::new(
+            Exit::Usage,
+            "dockerd runs, and does not tell which containers its restart would stop",
+        )
+        .caused_by(format!("nobody answers on {}", scene.host.socket.display()))
+        .hint("agree to that with `--accept containers-restart`"));
+    }
+    Ok(Vec::new())
+}
+
+pub(super) fn consent(
+    arguments: &Setup,
+    asks: bool,
+    stopping: &[Container],
+    plan: &Plan,
+) -> Result<()> {
+    if asks {
+        let question = if stopping.is_empty() {
+            "Do it?"
+        } else {
+            "Do it, and stop these containers for the restart?"
+        };
+        return wizard::go_ahead(&mut Terminal, question, Some(&human::explanation(plan)));
+    }
+    if stopping.is_empty() || arguments.accept.contains(&Accept::ContainersRestart) {
+        return Ok(());
+    }
+    let names: Vec<_> = stopping
+        .iter()
+        .map(|container| container.name.as_str())
+        .collect();
+    Err(Error::new(
+        Exit::Usage,
+        "the restart of dockerd stops running containers, and nobody has agreed to that",
+    )
+    .caused_by(names.join(", "))
+    .hint("agree with `--accept containers-restart`, or write the files only with `--no-restart`"))
+}
+
+/// A proof that must fail is not worth a restart.
+pub(super) async fn host_reaches(scene: &Scene, targets: &[Ipv6Addr], proof: Proof) -> Result<()> {
+    let seen = verify::verify(&scene.facts, &scene.host.socket, &[Vantage::Host], targets)
+        .await
+        .accepting(proof);
+    if seen.passes() {
+        return Ok(());
+    }
+    Err(Error::new(
+        Exit::NotApplied,
+        "the host itself does not reach the target over IPv6, so nothing could be proved",
+    )
+    .caused_by(human::checks_in_words(&seen))
+    .hint("choose another target with `--target ADDR`, or go without proof with `--no-verify`"))
+}

@@ -1,0 +1,247 @@
+//! Everything before the first effect: look, plan, rehearse, ask.
+
+use std::net::Ipv6Addr;
+
+use super::consent::{consent, host_reaches, running};
+use super::rehearsed::rehearsed_plan;
+use super::{Record, Scene, VANTAGES};
+use crate::apply::journal::{self, Journal, State};
+use crate::cli::{DEFAULT_UNIT, Global, Rehearse, Setup};
+use crate::commands::with_settings;
+use crate::diagnose::{Wanted, diagnose_for, obstacle};
+use crate::error::{Error, Exit, Result};
+use crate::facts::{Container, Facts, NetDriver};
+use crate::host::Host;
+use crate::plan::{Plan, snippet};
+use crate::report::human;
+use crate::request::{Intent, Net, Proof, Request, SubnetChoice};
+use crate::ui::{Step, Steps, Ui};
+use crate::verify::{self, targets};
+use crate::wizard::{self, Terminal};
+
+/// Everything that was decided before the first effect.
+pub(super) struct Prepared {
+    pub(super) scene: Scene,
+    pub(super) journal: Journal,
+    pub(super) plan: Plan,
+    pub(super) restarts: bool,
+    /// What the restart stops.
+    pub(super) stopping: Vec<Container>,
+    /// What to reach; none where nothing is to be proved.
+    pub(super) targets: Option<Vec<Ipv6Addr>>,
+}
+
+/// Looks, plans, rehearses and asks; none when there is nothing to carry out.
+pub(super) async fn prepare(
+    arguments: &Setup,
+    global: &Global,
+    ui: Ui,
+    steps: &mut Steps,
+    record: &mut Record,
+) -> Result<Option<Prepared>> {
+    let asks = !arguments.yes && !arguments.dry_run;
+    if asks && !ui.can_ask() {
+        return Err(nobody_to_ask());
+    }
+    let Looked {
+        scene,
+        request,
+        targets,
+        journal,
+    } = look(arguments, global, asks, ui).await?;
+    let intent = request.resolve(scene.facts.rootlesskit_version());
+    record.equivalent = Some(equivalent(arguments, global, &request));
+    let at_hand = journal.as_ref().ok().and_then(Option::as_ref);
+    let plan = rehearsed_plan(arguments, &scene, &intent, at_hand, ui, steps).await?;
+    if plan.is_empty() || (plan.files.is_empty() && arguments.no_restart) {
+        nothing_to_do(arguments, &scene, &targets, &plan, record).await;
+        return Ok(None);
+    }
+    if let Some(error) = snippet::locked(&scene.facts, &plan) {
+        record.snippets = snippet::snippets(&scene.facts, &plan);
+        record.text = human::snippets(&record.snippets);
+        return Err(error);
+    }
+    let journal = journal?;
+    for change in &plan.files {
+        journal::unchanged(change)?;
+    }
+    let restarts = plan.restart.is_some() && !arguments.no_restart;
+    let stopping = if restarts {
+        running(arguments, &scene).await?
+    } else {
+        Vec::new()
+    };
+    let preview = human::preview(&scene.facts, &plan, &stopping, restarts);
+    let Some(journal) = journal else {
+        record.text = preview;
+        record.planned = planned(&scene.host, &plan, restarts);
+        return Ok(None);
+    };
+    ui.say(&preview);
+    consent(arguments, asks, &stopping, &plan)?;
+    let prepared = Prepared {
+        targets: (restarts && !arguments.no_verify).then_some(targets),
+        scene,
+        journal,
+        plan,
+        restarts,
+        stopping,
+    };
+    if let Some(targets) = &prepared.targets {
+        host_reaches(&prepared.scene, targets, prepared.plan.proof).await?;
+    }
+    Ok(Some(prepared))
+}
+
+/// What is there, and what is wanted.
+struct Looked {
+    scene: Scene,
+    request: Request,
+    targets: Vec<Ipv6Addr>,
+    /// None for a dry run. Where files cannot be written, a journal that cannot be opened is no
+    /// reason to end: there is still something to show for others to write.
+    journal: Result<Option<Journal>>,
+}
+
+/// Looks round, makes sure that a plan can lead anywhere, and asks for what the request leaves open.
+async fn look(arguments: &Setup, global: &Global, asks: bool, ui: Ui) -> Result<Looked> {
+    let scene = Scene::look(global.unit()).await?;
+    let mut request = with_settings(
+        arguments.request.clone(),
+        &scene.host,
+        arguments.config.as_deref(),
+    )?;
+    let targets = targets::resolve(&request.targets).await?;
+    in_the_way(arguments, &scene, &request)?;
+    let mut journal = open(arguments, &scene.host);
+    if !scene.facts.is_locked() {
+        journal = Ok(journal?);
+    }
+    if asks {
+        ui.say(&human::scene(&scene.facts));
+        wizard::fill(&mut Terminal, &mut request, &scene.facts)?;
+    }
+    Ok(Looked {
+        scene,
+        request,
+        targets,
+        journal,
+    })
+}
+
+fn nobody_to_ask() -> Error {
+    Error::new(
+        Exit::Usage,
+        "setup has questions, and there is no terminal to ask on",
+    )
+    .hint("`rootless6 setup --yes --accept containers-restart` asks nothing")
+    .hint("`rootless6 setup --dry-run` shows what would be done")
+}
+
+/// Makes sure that a plan can lead anywhere.
+fn in_the_way(arguments: &Setup, scene: &Scene, request: &Request) -> Result<()> {
+    let intent = request.resolve(scene.facts.rootlesskit_version());
+    let wanted = wanted(arguments, &scene.facts, &intent);
+    obstacle(&diagnose_for(&scene.facts, &intent), wanted)?;
+    scene.systemd()?;
+    Ok(())
+}
+
+fn wanted(arguments: &Setup, facts: &Facts, intent: &Intent) -> Wanted {
+    let carries_echo = match intent.net {
+        Net::Pasta => true,
+        Net::Slirp4netns => facts.slirp4netns_forwards_echo() == Some(true),
+        Net::Keep => {
+            let kit = facts.rootlesskit.is();
+            let slirp4netns = kit.is_some_and(|kit| kit.net == NetDriver::Slirp4netns);
+            !slirp4netns || facts.slirp4netns_forwards_echo() == Some(true)
+        }
+    };
+    let proof = if carries_echo {
+        Proof::Whole
+    } else {
+        Proof::WithoutEcho
+    };
+    Wanted {
+        pasta: intent.net == Net::Pasta,
+        proof: Some(proof).filter(|_| !arguments.no_verify),
+        bridge: intent.subnet != SubnetChoice::None,
+    }
+}
+
+/// Opens the journal for all but a dry run. What an earlier run left half done is taken back before
+/// anything is built on top of it.
+fn open(arguments: &Setup, host: &Host) -> Result<Option<Journal>> {
+    if arguments.dry_run {
+        return Ok(None);
+    }
+    let journal = Journal::open(&host.state)?;
+    match journal.standing()? {
+        Some(entry) if entry.state == State::Begun => Err(Error::new(
+            Exit::NotApplied,
+            "an earlier setup was cut short and left its work half done",
+        )
+        .hint("`rootless6 undo --yes` puts back what was there; then run `rootless6 setup` again")),
+        _ => Ok(Some(journal)),
+    }
+}
+
+/// Nothing is written and nothing restarted; whether it works is still worth a look.
+async fn nothing_to_do(
+    arguments: &Setup,
+    scene: &Scene,
+    targets: &[Ipv6Addr],
+    plan: &Plan,
+    record: &mut Record,
+) {
+    if !arguments.no_verify && !arguments.dry_run {
+        let verification =
+            verify::verify(&scene.facts, &scene.host.socket, &VANTAGES, targets).await;
+        record.verification = Some(verification.accepting(plan.proof));
+    }
+    record.text = human::nothing_to_do(plan.restart, record.verification.as_ref());
+}
+
+fn planned(host: &Host, plan: &Plan, restarts: bool) -> Vec<Step> {
+    let files = plan
+        .files
+        .iter()
+        .map(|change| format!("write {}", host.short(&change.path)));
+    let restart = restarts.then(|| format!("restart {}", host.unit));
+    files
+        .chain(restart)
+        .map(|does| Step { does, done: false })
+        .collect()
+}
+
+/// The flags that would have done the same without a question.
+fn equivalent(arguments: &Setup, global: &Global, request: &Request) -> String {
+    let mut words: Vec<String> = [
+        "rootless6",
+        "setup",
+        "--yes",
+        "--accept",
+        "containers-restart",
+    ]
+    .map(str::to_owned)
+    .to_vec();
+    if let Some(user) = &global.user {
+        words.extend(["--user".to_owned(), user.clone()]);
+    }
+    if global.unit() != DEFAULT_UNIT {
+        words.extend(["--unit".to_owned(), global.unit().to_owned()]);
+    }
+    for (given, flag) in [
+        (arguments.no_restart, "--no-restart"),
+        (arguments.no_verify, "--no-verify"),
+        (arguments.keep, "--keep"),
+        (arguments.rehearse == Rehearse::Never, "--rehearse=never"),
+    ] {
+        if given {
+            words.push(flag.to_owned());
+        }
+    }
+    words.extend(request.to_flags());
+    human::command_line(&words)
+}

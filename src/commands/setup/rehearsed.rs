@@ -1,0 +1,69 @@
+//! The plan, in the light of a rehearsal.
+
+use super::Scene;
+use crate::apply::journal::Journal;
+use crate::cli::{Rehearse, Setup};
+use crate::error::{Doing, Result};
+use crate::facts::Seen;
+use crate::host::process;
+use crate::plan::{self, Given, Plan, Restart, snippet};
+use crate::rehearse::rehearse;
+use crate::request::Intent;
+use crate::ui::{Progress, Steps, Ui};
+
+/// The plan in the light of a rehearsal, where its restart is to be carried out.
+pub(super) async fn rehearsed_plan(
+    arguments: &Setup,
+    scene: &Scene,
+    intent: &Intent,
+    journal: Option<&Journal>,
+    ui: Ui,
+    steps: &mut Steps,
+) -> Result<Plan> {
+    let mut given = given()?;
+    let plan = make_plan(scene, intent, &given, journal)?;
+    let carried_out = journal.is_some() && snippet::locked(&scene.facts, &plan).is_none();
+    let options = worth_rehearsing(arguments, &plan).filter(|_| carried_out);
+    let Some(options) = options else {
+        return Ok(plan);
+    };
+    steps.begin("rehearse RootlessKit with the new settings");
+    given.rehearsed = rehearse(&scene.host, &scene.facts, options, plan.path()).await?;
+    steps.done();
+    ui.say("");
+    make_plan(scene, intent, &given, journal)
+}
+
+/// The plan, and a restart for what an earlier run wrote and nothing has taken up yet.
+fn make_plan(
+    scene: &Scene,
+    intent: &Intent,
+    given: &Given,
+    journal: Option<&Journal>,
+) -> Result<Plan> {
+    let mut plan = plan::plan(&scene.facts, intent, given)?;
+    if let Some(journal) = journal
+        && !journal.never_live(&scene.host.unit)?.is_empty()
+    {
+        plan.restart = plan.restart.or(Some(Restart::NotLive));
+    }
+    Ok(plan)
+}
+
+/// RootlessKit's options where its next start is part of the plan: a throw-away one shows before
+/// any downtime whether it starts at all, and what its tap interface has then.
+fn worth_rehearsing<'a>(arguments: &Setup, plan: &'a Plan) -> Option<&'a [String]> {
+    let restarts = plan.restart.is_some() && !arguments.no_restart;
+    let wanted = restarts && arguments.rehearse == Rehearse::Auto;
+    plan.rehearsal.as_deref().filter(|_| wanted)
+}
+
+fn given() -> Result<Given> {
+    let mut global_id = [0; 5];
+    getrandom::fill(&mut global_id).doing(|| "ask the kernel for random bits")?;
+    Ok(Given {
+        program: process::own_file()?,
+        global_id,
+        rehearsed: Seen::Absent,
+    })
+}
