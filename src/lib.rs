@@ -14,7 +14,8 @@
 //! - [`diagnose`] turns facts into findings, and [`plan`] facts and a [`request::Intent`] into a
 //!   closed list of changes. Both are pure, and so is [`capability`], the table of what each
 //!   version can do.
-//! - [`rehearse`] starts a throw-away RootlessKit as planned, while dockerd runs on undisturbed.
+//! - [`rehearse`] starts a throw-away RootlessKit as planned, while dockerd runs on undisturbed. What
+//!   it shows overrules the table.
 //! - [`apply`] writes its journal before each effect, reads the effective settings back before the
 //!   restart, and can take everything back.
 //! - [`verify`] probes from the host, from RootlessKit's netns and from a container, and judges.

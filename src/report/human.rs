@@ -24,11 +24,15 @@ pub fn status(facts: &Facts, findings: &[Finding]) -> String {
     let mut text = scene(facts);
     let _ = writeln!(text);
     if findings.is_empty() {
-        let _ = writeln!(
-            text,
-            "{} nothing speaks against IPv6; `rootless6 verify` proves it",
-            sign(Sign::Good)
-        );
+        let (mark, seen) = if all_seen(facts) {
+            (sign(Sign::Good), "nothing speaks against IPv6")
+        } else {
+            (
+                sign(Sign::Unknown),
+                "nothing that could be seen speaks against IPv6",
+            )
+        };
+        let _ = writeln!(text, "{mark} {seen}; `rootless6 verify` proves it");
     }
     for finding in findings {
         let (mark, word) = match finding.severity {
@@ -74,6 +78,17 @@ fn for_root(findings: &[Finding]) -> String {
         }
     }
     text
+}
+
+fn all_seen(facts: &Facts) -> bool {
+    let unknown = [
+        facts.unit.unknown(),
+        facts.engine.unknown(),
+        facts.rootlesskit.unknown(),
+        facts.tap.unknown(),
+        facts.host.network.unknown(),
+    ];
+    unknown.iter().all(Option::is_none)
 }
 
 /// What runs here, in a few lines.
