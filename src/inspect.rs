@@ -230,9 +230,13 @@ fn daemon_json(host: &Host, unit: Option<&Unit>) -> DaemonJson {
     let named = options
         .given("config-file")
         .and_then(|given| given.value.as_ref());
-    let config = unit
-        .and_then(|unit| unit.effective("XDG_CONFIG_HOME"))
-        .map_or_else(|| host.config.clone(), PathBuf::from);
+    // dockerd's own environment decides, not that of the shell that this runs in.
+    let config = match unit {
+        Some(unit) => unit
+            .effective("XDG_CONFIG_HOME")
+            .map_or_else(|| host.home.join(".config"), PathBuf::from),
+        None => host.config.clone(),
+    };
     let path = match named {
         Some(path) => host.home.join(path),
         None => config.join("docker/daemon.json"),

@@ -124,14 +124,25 @@ pub(super) fn ip6tables_off(facts: &Facts) -> Option<Finding> {
 }
 
 pub(super) fn subnet_collides(facts: &Facts) -> Option<Finding> {
-    let value = configured(facts, "fixed-cidr-v6")?;
-    let text = value.as_str()?;
-    subnet::overlaps(text, subnet::TAP_NETWORK).then(|| {
+    let options = facts.unit.is().map(Unit::options).unwrap_or_default();
+    let option = options.given("fixed-cidr-v6");
+    let key = || Some(configured(facts, "fixed-cidr-v6")?.as_str()?.to_owned());
+    let (text, cure) = match option {
+        Some(given) => (
+            given.value.clone()?,
+            Cure::Words(format!(
+                "take {} out of ExecStart=, or choose another subnet there",
+                given.word
+            )),
+        ),
+        None => (key()?, Cure::Setup),
+    };
+    subnet::overlaps(&text, subnet::TAP_NETWORK).then(|| {
         Finding::new(
             Code::SubnetCollides,
             Severity::Broken,
             format!("docker0's subnet {text} overlaps the network that RootlessKit uses itself"),
-            Cure::Setup,
+            cure,
         )
         .seen(format!("tap0 may be in {}", subnet::TAP_NETWORK))
     })

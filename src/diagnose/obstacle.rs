@@ -22,6 +22,7 @@ const OBSTACLES: &[(Code, Exit)] = &[
     (Code::EnvironmentFileWins, Exit::NotApplied),
     (Code::DaemonJsonInvalid, Exit::NotApplied),
     (Code::IptablesOff, Exit::NotApplied),
+    (Code::SubnetCollides, Exit::NotApplied),
     (Code::BridgeWithoutIpv6, Exit::NotApplied),
     (Code::Ip6tablesOff, Exit::NotApplied),
 ];
@@ -35,7 +36,11 @@ const PROOFS_OWN: &[Code] = &[Code::HostNoIpv6Route, Code::HostPingGroupRange];
 /// Obstacles only to echo requests.
 const ECHOS_OWN: &[Code] = &[Code::HostPingGroupRange];
 /// Obstacles only to IPv6 on docker0.
-const BRIDGES_OWN: &[Code] = &[Code::BridgeWithoutIpv6, Code::Ip6tablesOff];
+const BRIDGES_OWN: &[Code] = &[
+    Code::BridgeWithoutIpv6,
+    Code::Ip6tablesOff,
+    Code::SubnetCollides,
+];
 
 /// What is wanted, as far as it decides what is in the way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
