@@ -17,6 +17,7 @@ mod session;
 mod version;
 
 pub use environment::EnvironmentFile;
+pub(crate) use environment::value_of;
 pub use network::{Address, Network, Route, RouteKind, RouteTo};
 pub use options::{Given, Options};
 pub use platform::{ChosenBy, Elsewhere, Ipv6Off, Platform};

@@ -42,8 +42,8 @@ impl Unit {
     }
 }
 
-/// The last one counts.
-fn value_of<'a>(variables: &'a [(String, String)], name: &str) -> Option<&'a str> {
+/// The value of a variable; of several the last one counts.
+pub(crate) fn value_of<'a>(variables: &'a [(String, String)], name: &str) -> Option<&'a str> {
     variables
         .iter()
         .rev()

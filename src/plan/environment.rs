@@ -5,7 +5,7 @@ use std::path::Path;
 use super::dropin;
 use crate::diagnose::{Cure, install};
 use crate::error::{Error, Exit, Result};
-use crate::facts::{Facts, NetDriver, Seen, Unit, typed};
+use crate::facts::{Facts, NetDriver, Seen, Unit, typed, value_of};
 use crate::request::{Intent, Mtu, Net, PortDriver};
 
 /// RootlessKit's `--net`.
@@ -91,13 +91,6 @@ fn unusable(unit: &Unit, name: &str, why: &str) -> Error {
         .hint(format!(
             "see `systemctl --user cat {unit}`, and write the value out there"
         ))
-}
-
-fn value_of<'a>(variables: &'a [(String, String)], name: &str) -> Option<&'a str> {
-    variables
-        .iter()
-        .find(|(known, _)| known == name)
-        .map(|(_, value)| value.as_str())
 }
 
 /// Our variables as they are to be.
