@@ -143,9 +143,10 @@ fn is_followed(lab: &Lab, prefix: &str) {
         "exec 3<>/dev/tcp/{prefix}:2/8080; printf 'GET / HTTP/1.0\\r\\n\\r\\n' >&3; tail -n 1 <&3"
     );
     if lab.alice("docker inspect web").status == 0 {
-        // A first connection may be lost while neighbours still learn the new address.
+        // pasta looks once a second which ports to forward, and a first connection may be lost
+        // while neighbours still learn the new address.
         lab.internet(&format!(
-            "for i in 1 2 3; do timeout 3 bash -c \"{get}\" && exit 0; done; exit 1"
+            "for i in $(seq 50); do timeout 3 bash -c \"{get}\" && exit 0; sleep 0.2; done; exit 1"
         ))
         .exits(0)
         .says(&["hello"]);
