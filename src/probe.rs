@@ -22,12 +22,15 @@
 //! Blocking and single-threaded on purpose: this runs in a helper that has just joined a user and
 //! a network namespace, as pid 1 of a container, or on the host.
 
+pub mod dns;
 pub mod echo;
 pub mod icmp_error;
 mod ledger;
 mod link;
 mod nonce;
 pub mod packet;
+pub mod ping;
+pub mod pmtu;
 pub mod report;
 mod session;
 mod socket;

@@ -66,7 +66,7 @@ pub enum Answer {
     /// To [`Task::Look`] and [`Task::Rehearse`].
     Network(Network),
     /// To [`Task::Probe`].
-    Observation(Observation),
+    Observation(Box<Observation>),
     /// To [`Task::Uplink`]: what was changed, if anything.
     Uplink(uplink::Outcome),
     /// The task could not be done.
@@ -115,9 +115,9 @@ fn serve(request: &str) -> Result<Answer> {
                 rehearse::await_rootlesskit().await;
                 Ok(Answer::Network(netlink.network().await?))
             }
-            Task::Probe(request) => Ok(Answer::Observation(
+            Task::Probe(request) => Ok(Answer::Observation(Box::new(
                 observe::observe(&netlink, request).await?,
-            )),
+            ))),
             Task::Uplink(request) => Ok(Answer::Uplink(uplink::bring(&netlink, request).await?)),
         }
     })

@@ -4,7 +4,7 @@
 //! and a container. pasta is a layer-4 proxy and hides real errors, so no vantage point is judged
 //! alone: the first one that fails names the cause.
 
-use std::net::Ipv6Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 use std::time::Duration;
 
@@ -22,9 +22,11 @@ use crate::vantage::{Answer, Join, Request, Task};
 
 pub mod judge;
 pub mod observe;
+pub mod published;
 pub mod targets;
 
 use observe::Observation;
+use published::Published;
 
 /// A healthy probe is over in milliseconds; a hopeless one after three seconds. The rest is for a
 /// container to start on a busy machine.
@@ -44,6 +46,8 @@ pub enum Vantage {
     Container,
     /// A new container on another network, by name.
     OnNetwork(String),
+    /// A running container, by name; its network is joined from outside.
+    InContainer(String),
 }
 
 impl Vantage {
@@ -53,7 +57,7 @@ impl Vantage {
             Self::Host => "host".to_owned(),
             Self::Netns => "netns".to_owned(),
             Self::Container => "container".to_owned(),
-            Self::OnNetwork(name) => format!("container[{name}]"),
+            Self::OnNetwork(name) | Self::InContainer(name) => format!("container[{name}]"),
         }
     }
 }
@@ -174,20 +178,61 @@ impl Verification {
 /// What a vantage point reported, or why it could not.
 pub type Report = std::result::Result<Observation, String>;
 
+/// What should answer.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Targets {
+    /// Addresses that should answer over IPv6.
+    pub v6: Vec<Ipv6Addr>,
+    /// Addresses that should take a TCP connection over IPv4; none where only IPv6 addresses were
+    /// asked for.
+    pub v4: Vec<Ipv4Addr>,
+    /// Names that were asked for; they have IPv6 addresses.
+    pub names: Vec<String>,
+}
+
+/// What is asked of [`verify`].
+#[derive(Debug, Clone)]
+pub struct Question<'a> {
+    /// From where to probe.
+    pub vantages: &'a [Vantage],
+    /// What should answer.
+    pub targets: &'a Targets,
+    /// Whether IPv4 worked from RootlessKit's netns before a change, if somebody looked.
+    pub ipv4_before: Option<bool>,
+}
+
+impl<'a> Question<'a> {
+    /// About these targets, with nothing known from before.
+    pub fn new(vantages: &'a [Vantage], targets: &'a Targets) -> Self {
+        Self {
+            vantages,
+            targets,
+            ipv4_before: None,
+        }
+    }
+}
+
+/// Everything that was seen: what the judge gets.
+#[derive(Debug, Clone, Default)]
+pub struct Evidence {
+    /// From each vantage point, in the order host, netns, containers.
+    pub reports: Vec<(Vantage, Report)>,
+    /// The port that the probe's own container publishes, or why it could not be tried; none when
+    /// no container was asked for.
+    pub published: Option<std::result::Result<Published, String>>,
+    /// As in [`Question`].
+    pub ipv4_before: Option<bool>,
+}
+
 /// Probes the targets from all vantage points at once and judges what they report.
 ///
 /// The host is probed in any case: without it nobody can tell a target that is down from a way
 /// that is broken.
-pub async fn verify(
-    facts: &Facts,
-    socket: &Path,
-    vantages: &[Vantage],
-    targets: &[Ipv6Addr],
-) -> Verification {
-    let request = observe::Request::new(targets);
-    let mut probed: Vec<&Vantage> = vantages.iter().collect();
-    if !vantages.contains(&Vantage::Host) {
-        probed.insert(0, &Vantage::Host);
+pub async fn verify(facts: &Facts, socket: &Path, question: &Question<'_>) -> Verification {
+    let request = observe::Request::new(&question.targets.v6);
+    let mut probed = question.vantages.to_vec();
+    if !probed.contains(&Vantage::Host) {
+        probed.insert(0, Vantage::Host);
     }
     let probes = join_all(
         probed
@@ -195,8 +240,12 @@ pub async fn verify(
             .map(|vantage| observe_from(vantage, facts, socket, &request)),
     );
     let (reports, ()) = tokio::join!(probes, sweep(socket, Leftovers::OfTheDead));
-    let seen: Vec<(&Vantage, Report)> = probed.into_iter().zip(reports).collect();
-    judge::judge(&seen, vantages, &diagnose(facts))
+    let evidence = Evidence {
+        reports: probed.iter().cloned().zip(reports).collect(),
+        published: None,
+        ipv4_before: question.ipv4_before,
+    };
+    judge::judge(&evidence, question.vantages, &diagnose(facts))
 }
 
 async fn observe_from(
@@ -213,9 +262,10 @@ async fn observe_from(
         },
         Vantage::Container => in_container(socket, "bridge", request).await,
         Vantage::OnNetwork(name) => in_container(socket, name, request).await,
+        Vantage::InContainer(_) => Err(Error::new(Exit::Bad, "not yet")),
     };
     match answer {
-        Ok(Answer::Observation(observation)) => Ok(observation),
+        Ok(Answer::Observation(observation)) => Ok(*observation),
         Ok(_) => Err("the vantage point answered something else".to_owned()),
         Err(error) => Err(error.to_string()),
     }

@@ -1,7 +1,5 @@
 //! `verify`: does IPv6 work, from where to where, and if not, why?
 
-use std::net::Ipv6Addr;
-
 use super::{Scene, with_settings};
 use crate::cli::{From, Global, Verify};
 use crate::error::{Error, Exit, Result};
@@ -10,7 +8,7 @@ use crate::host::{Host, process};
 use crate::report::{Report, human};
 use crate::request::Request;
 use crate::ui::{Progress, Ui};
-use crate::verify::{self, Outcome, Vantage, Verification, targets};
+use crate::verify::{self, Outcome, Question, Targets, Vantage, Verification, targets};
 
 /// Runs the command.
 pub async fn run(arguments: &Verify, global: &Global, ui: Ui) -> Report {
@@ -19,10 +17,11 @@ pub async fn run(arguments: &Verify, global: &Global, ui: Ui) -> Report {
         let scene = Scene::look(global.unit()).await?;
         let targets = targets_for(&scene.host, arguments).await?;
         let vantages = vantages(arguments);
+        let question = Question::new(&vantages, &targets);
         let mut steps = ui.steps();
         steps.begin("probe");
         let verification = tokio::select! {
-            verification = verify::verify(&scene.facts, &scene.host.socket, &vantages, &targets) => {
+            verification = verify::verify(&scene.facts, &scene.host.socket, &question) => {
                 steps.hush();
                 verification
             }
@@ -52,7 +51,7 @@ fn report(verification: &Verification) -> Report {
     )
 }
 
-async fn targets_for(host: &Host, arguments: &Verify) -> Result<Vec<Ipv6Addr>> {
+async fn targets_for(host: &Host, arguments: &Verify) -> Result<Targets> {
     let asked = Request {
         targets: arguments.targets.clone(),
         ..Request::default()

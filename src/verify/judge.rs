@@ -1,7 +1,7 @@
 //! Reports in, verdict and cause out. Pure.
 
 use super::observe::{Observation, TargetSeen};
-use super::{Check, Outcome, Report, RoundTrips, Vantage, Verification, Weakness};
+use super::{Check, Evidence, Outcome, Report, RoundTrips, Vantage, Verification, Weakness};
 use crate::diagnose::{Code, Cure, Finding, Severity, Wanted, obstacle};
 use crate::facts::RouteKind;
 use crate::hostile::plain;
@@ -41,14 +41,11 @@ const CONTAINER: &[Code] = &[
 
 /// Judges the reports of the vantage points that were asked for, in the light of the others and of
 /// the findings.
-pub fn judge(
-    reports: &[(&Vantage, Report)],
-    asked: &[Vantage],
-    findings: &[Finding],
-) -> Verification {
-    let host = reports
+pub fn judge(evidence: &Evidence, asked: &[Vantage], findings: &[Finding]) -> Verification {
+    let host = evidence
+        .reports
         .iter()
-        .find(|(vantage, _)| **vantage == Vantage::Host)
+        .find(|(vantage, _)| *vantage == Vantage::Host)
         .and_then(|(_, report)| report.as_ref().ok());
     let elsewhere = findings.iter().find(|finding| finding.is_elsewhere());
     let down = DOWN.iter().any(|code| has(findings, *code));
@@ -57,7 +54,8 @@ pub fn judge(
         (_, None) if down => Outcome::Fail,
         _ => Outcome::Unknown,
     };
-    let judged: Vec<Judged> = reports
+    let judged: Vec<Judged> = evidence
+        .reports
         .iter()
         .map(|(vantage, report)| Judged::new(vantage, report, host, silent(vantage)))
         .collect();
@@ -172,15 +170,21 @@ impl<'a> Judged<'a> {
                 .or_else(|| first(NETNS_ICMP))
                 .or(Some(Code::IcmpFiltered)),
             Vantage::Netns => first(down).or_else(|| first(NETNS)),
-            Vantage::Container | Vantage::OnNetwork(_) if self.has_no_route() => first(down)
-                .or_else(|| first(&[Code::BridgeWithoutIpv6]))
-                .or(Some(Code::NetworkWithoutIpv6)),
-            Vantage::Container | Vantage::OnNetwork(_) => first(down).or_else(|| first(CONTAINER)),
+            Vantage::Container | Vantage::OnNetwork(_) | Vantage::InContainer(_)
+                if self.has_no_route() =>
+            {
+                first(down)
+                    .or_else(|| first(&[Code::BridgeWithoutIpv6]))
+                    .or(Some(Code::NetworkWithoutIpv6))
+            }
+            Vantage::Container | Vantage::OnNetwork(_) | Vantage::InContainer(_) => {
+                first(down).or_else(|| first(CONTAINER))
+            }
         };
         known.unwrap_or(match self.vantage {
             Vantage::Host => Code::HostIpv6Unreachable,
             Vantage::Netns => Code::NetnsUnreachable,
-            Vantage::Container | Vantage::OnNetwork(_) => Code::ContainerUnreachable,
+            _ => Code::ContainerUnreachable,
         })
     }
 

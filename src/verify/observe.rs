@@ -1,6 +1,6 @@
 //! What can be observed from one vantage point. Runs there: see [`crate::vantage`].
 
-use std::net::Ipv6Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 
@@ -9,7 +9,9 @@ use serde::{Deserialize, Serialize};
 use crate::error::Result;
 use crate::facts::{Network, RouteKind, RouteTo};
 use crate::host::netlink::Netlink;
+use crate::probe::dns::{DnsReport, DnsRequest};
 use crate::probe::echo::{self, EchoOutcome, EchoReport, EchoRequest};
+use crate::probe::pmtu::PathMtuReport;
 use crate::probe::tcp::{self, TcpOutcome, TcpReport, TcpRequest};
 
 /// Ports that public resolvers and web servers listen on.
@@ -35,6 +37,22 @@ pub struct Request {
     /// Whether the other side of the link may have come up just now: docker0 does when its first
     /// container starts, and its address is under duplicate address detection then.
     pub fresh_link: bool,
+    /// Addresses that should take a TCP connection over IPv4; none to leave IPv4 alone.
+    #[serde(default)]
+    pub targets4: Vec<Ipv4Addr>,
+    /// What to ask the resolver.
+    #[serde(default)]
+    pub dns: Option<DnsRequest>,
+    /// Whether to try how large a packet gets to the targets.
+    #[serde(default)]
+    pub path_mtu: bool,
+    /// Another container on the same network.
+    #[serde(default)]
+    pub peer: Option<Ipv6Addr>,
+    /// Whether the default gateway is to be asked too: where nothing beyond it answers, it tells
+    /// the near half of the way from the far one.
+    #[serde(default)]
+    pub gateway: bool,
 }
 
 impl Request {
@@ -46,18 +64,49 @@ impl Request {
         Self {
             targets: targets.to_vec(),
             fresh_link: false,
+            targets4: Vec::new(),
+            dns: None,
+            path_mtu: false,
+            peer: None,
+            gateway: false,
             control: Ipv6Addr::from_bits(0x3fff_0006_0006_0006 << 64 | u128::from(low)),
         }
     }
 }
 
 /// What was seen.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Observation {
     /// The vantage point's own addresses and default routes.
     pub network: Network,
     /// In the order in which they were decided.
     pub targets: Vec<TargetSeen>,
+    /// IPv4, if it was asked for.
+    #[serde(default)]
+    pub tcp4: Option<Tcp4Seen>,
+    /// The resolver, if it was asked.
+    #[serde(default)]
+    pub dns: Option<DnsReport>,
+    /// Of the target that decided, if it answers and this was asked for.
+    #[serde(default)]
+    pub path_mtu: Option<(Ipv6Addr, PathMtuReport)>,
+    /// The other container.
+    #[serde(default)]
+    pub peer: Option<EchoReport>,
+    /// The default gateway, if it was asked.
+    #[serde(default)]
+    pub gateway: Option<(Ipv6Addr, EchoReport)>,
+}
+
+/// What was seen over IPv4.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Tcp4Seen {
+    /// Whether there is an IPv4 default route at all.
+    pub routed: bool,
+    /// The target that answered, else the first.
+    pub target: Ipv4Addr,
+    /// TCP.
+    pub tcp: TcpReport,
 }
 
 /// What was seen of one target.
@@ -67,6 +116,9 @@ pub struct TargetSeen {
     pub target: Ipv6Addr,
     /// Where the kernel would send a packet for it.
     pub route: RouteTo,
+    /// The address that the kernel would send it from.
+    #[serde(default)]
+    pub source: Option<Ipv6Addr>,
     /// ICMPv6 echo.
     pub echo: EchoReport,
     /// TCP.
@@ -97,6 +149,7 @@ pub async fn observe(netlink: &Netlink, request: &Request) -> Result<Observation
             targets.push(TargetSeen {
                 target: request.targets[index],
                 route: routes[index].clone(),
+                source: None,
                 echo: echo.clone(),
                 tcp: tcp.clone(),
             });
@@ -105,7 +158,11 @@ pub async fn observe(netlink: &Netlink, request: &Request) -> Result<Observation
             break;
         }
     }
-    Ok(Observation { network, targets })
+    Ok(Observation {
+        network,
+        targets,
+        ..Observation::default()
+    })
 }
 
 enum Part {

@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use tokio::net::lookup_host;
 
+use super::Targets;
 use crate::error::{Error, Exit, Result};
 use crate::hostile::plain;
 
@@ -21,9 +22,12 @@ const MOST: usize = 8;
 ///
 /// # Errors
 /// Exit 2 for a target that is no unicast IPv6 address and no name of one.
-pub async fn resolve(asked: &[String]) -> Result<Vec<Ipv6Addr>> {
+pub async fn resolve(asked: &[String]) -> Result<Targets> {
     if asked.is_empty() {
-        return Ok(WELL_KNOWN.to_vec());
+        return Ok(Targets {
+            v6: WELL_KNOWN.to_vec(),
+            ..Targets::default()
+        });
     }
     let mut targets = Vec::new();
     for text in asked {
@@ -41,7 +45,10 @@ pub async fn resolve(asked: &[String]) -> Result<Vec<Ipv6Addr>> {
         }
     }
     targets.truncate(MOST);
-    Ok(targets)
+    Ok(Targets {
+        v6: targets,
+        ..Targets::default()
+    })
 }
 
 fn is_ipv4(address: Ipv4Addr) -> Error {
@@ -94,7 +101,7 @@ async fn look_up(name: &str) -> Result<Vec<Ipv6Addr>> {
 mod tests {
     use super::*;
 
-    fn resolve_now(text: &str) -> Result<Vec<Ipv6Addr>> {
+    fn resolve_now(text: &str) -> Result<Targets> {
         tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -113,7 +120,7 @@ mod tests {
     #[test]
     fn an_address_is_its_own_target() {
         assert_eq!(
-            resolve_now("2001:db8::1").unwrap(),
+            resolve_now("2001:db8::1").unwrap().v6,
             ["2001:db8::1".parse::<Ipv6Addr>().unwrap()]
         );
     }

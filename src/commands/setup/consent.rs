@@ -1,7 +1,5 @@
 //! What a restart costs, whether somebody agrees to that, and whether it can lead to a proof.
 
-use std::net::Ipv6Addr;
-
 use super::Scene;
 use crate::cli::{Accept, Setup};
 use crate::error::{Error, Exit, Result};
@@ -10,7 +8,7 @@ use crate::host::engine;
 use crate::plan::Plan;
 use crate::report::human;
 use crate::request::Proof;
-use crate::verify::{self, Vantage};
+use crate::verify::{self, Question, Targets, Vantage};
 use crate::wizard::{self, Terminal};
 
 /// What a restart stops. A dockerd that runs and does not tell may well have containers.
@@ -60,10 +58,14 @@ pub(super) fn consent(
 }
 
 /// A proof that must fail is not worth a restart.
-pub(super) async fn host_reaches(scene: &Scene, targets: &[Ipv6Addr], proof: Proof) -> Result<()> {
-    let seen = verify::verify(&scene.facts, &scene.host.socket, &[Vantage::Host], targets)
-        .await
-        .accepting(proof);
+pub(super) async fn host_reaches(scene: &Scene, targets: &Targets, proof: Proof) -> Result<()> {
+    let seen = verify::verify(
+        &scene.facts,
+        &scene.host.socket,
+        &Question::new(&[Vantage::Host], targets),
+    )
+    .await
+    .accepting(proof);
     if seen.passes() {
         return Ok(());
     }

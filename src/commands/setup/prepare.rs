@@ -1,7 +1,5 @@
 //! Everything before the first effect: look, plan, rehearse, ask.
 
-use std::net::Ipv6Addr;
-
 use super::consent::{consent, host_reaches, running};
 use super::rehearsed::rehearsed_plan;
 use super::{Record, Scene, VANTAGES};
@@ -16,7 +14,7 @@ use crate::plan::{Plan, snippet};
 use crate::report::human;
 use crate::request::{Intent, Net, Proof, Request, SubnetChoice};
 use crate::ui::{Step, Steps, Ui};
-use crate::verify::{self, targets};
+use crate::verify::{self, Question, Targets, targets};
 use crate::wizard::{self, Terminal};
 
 /// Everything that was decided before the first effect.
@@ -28,7 +26,7 @@ pub(super) struct Prepared {
     /// What the restart stops.
     pub(super) stopping: Vec<Container>,
     /// What to reach; none where nothing is to be proved.
-    pub(super) targets: Option<Vec<Ipv6Addr>>,
+    pub(super) targets: Option<Targets>,
 }
 
 /// Looks, plans, rehearses and asks; none when there is nothing to carry out.
@@ -98,7 +96,7 @@ pub(super) async fn prepare(
 struct Looked {
     scene: Scene,
     request: Request,
-    targets: Vec<Ipv6Addr>,
+    targets: Targets,
     /// None for a dry run. Where files cannot be written, a journal that cannot be opened is no
     /// reason to end: there is still something to show for others to write.
     journal: Result<Option<Journal>>,
@@ -191,13 +189,17 @@ fn open(arguments: &Setup, host: &Host) -> Result<Option<Journal>> {
 async fn nothing_to_do(
     arguments: &Setup,
     scene: &Scene,
-    targets: &[Ipv6Addr],
+    targets: &Targets,
     plan: &Plan,
     record: &mut Record,
 ) {
     if !arguments.no_verify && !arguments.dry_run {
-        let verification =
-            verify::verify(&scene.facts, &scene.host.socket, &VANTAGES, targets).await;
+        let verification = verify::verify(
+            &scene.facts,
+            &scene.host.socket,
+            &Question::new(&VANTAGES, targets),
+        )
+        .await;
         record.verification = Some(verification.accepting(plan.proof));
     }
     record.text = human::nothing_to_do(plan.restart, record.verification.as_ref());

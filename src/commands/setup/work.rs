@@ -1,7 +1,5 @@
 //! From the first effect to the proof, or back.
 
-use std::net::Ipv6Addr;
-
 use super::{Prepared, Record, Scene, VANTAGES};
 use crate::apply::journal::{Entry, State};
 use crate::apply::{Afterwards, Restored, Site};
@@ -12,7 +10,7 @@ use crate::host::process;
 use crate::inspect;
 use crate::report::human;
 use crate::ui::{Progress, Steps};
-use crate::verify::{self, Verification};
+use crate::verify::{self, Question, Targets, Verification};
 
 /// What dockerd was doing, and should do again once it was restarted in vain.
 fn before(scene: &Scene) -> Afterwards {
@@ -93,11 +91,11 @@ impl Work<'_> {
         entry.mark(journal, State::Applied)
     }
 
-    async fn prove(&self, targets: &[Ipv6Addr], steps: &mut Steps) -> Verification {
+    async fn prove(&self, targets: &Targets, steps: &mut Steps) -> Verification {
         steps.begin("prove it from the host, RootlessKit's netns and a container");
         let Site { host, systemd, .. } = &self.site;
         let facts = inspect::gather(host, Ok(systemd)).await;
-        let verification = verify::verify(&facts, &host.socket, &VANTAGES, targets)
+        let verification = verify::verify(&facts, &host.socket, &Question::new(&VANTAGES, targets))
             .await
             .accepting(self.prepared.plan.proof);
         if verification.passes() {

@@ -2,7 +2,7 @@ use std::net::Ipv6Addr;
 
 use super::*;
 use crate::diagnose::Severity;
-use crate::facts::{Network, RouteTo};
+use crate::facts::RouteTo;
 use crate::probe::echo::EchoReport;
 use crate::probe::tcp::TcpReport;
 
@@ -25,6 +25,7 @@ fn target(address: Ipv6Addr, echo: EchoOutcome, tcp: TcpOutcome) -> TargetSeen {
             kind: RouteKind::Unicast,
             gateway: None,
         },
+        source: None,
         echo: EchoReport {
             outcome: echo,
             sent: 1,
@@ -57,8 +58,8 @@ fn without_route() -> TargetSeen {
 
 fn seen(targets: Vec<TargetSeen>) -> Report {
     Ok(Observation {
-        network: Network::default(),
         targets,
+        ..Observation::default()
     })
 }
 
@@ -77,14 +78,21 @@ fn found(codes: &[Code]) -> Vec<Finding> {
 
 fn judged(host: Report, netns: Report, container: Report, codes: &[Code]) -> Verification {
     judge(
-        &[
-            (&Vantage::Host, host),
-            (&Vantage::Netns, netns),
-            (&Vantage::Container, container),
-        ],
+        &evidence(vec![
+            (Vantage::Host, host),
+            (Vantage::Netns, netns),
+            (Vantage::Container, container),
+        ]),
         &[Vantage::Host, Vantage::Netns, Vantage::Container],
         &found(codes),
     )
+}
+
+fn evidence(reports: Vec<(Vantage, Report)>) -> Evidence {
+    Evidence {
+        reports,
+        ..Evidence::default()
+    }
 }
 
 fn all(target: &TargetSeen) -> Verification {
@@ -264,7 +272,7 @@ fn a_vantage_point_that_nobody_asked_for_explains_but_is_not_judged() {
     let asked = [Vantage::Container];
     let judged = |host, container| {
         judge(
-            &[(&Vantage::Host, host), (&Vantage::Container, container)],
+            &evidence(vec![(Vantage::Host, host), (Vantage::Container, container)]),
             &asked,
             &[],
         )
@@ -283,8 +291,8 @@ fn what_is_weak_is_said_though_all_passes() {
     let mut findings = found(&[Code::StaleAddress, Code::NetworkWithoutIpv6]);
     findings[0].severity = Severity::Weak;
     findings[1].severity = Severity::Note;
-    let reports = [(&Vantage::Host, seen(vec![good()]))];
-    let verification = judge(&reports, &[Vantage::Host], &findings);
+    let reports = vec![(Vantage::Host, seen(vec![good()]))];
+    let verification = judge(&evidence(reports), &[Vantage::Host], &findings);
     assert_eq!(verification.verdict, Outcome::Pass);
     assert_eq!(verification.cause, None);
     let codes: Vec<_> = verification.weak.iter().map(|weak| weak.code).collect();

@@ -1,0 +1,44 @@
+//! How large a packet gets to an address and back, and whether a router that drops larger ones says so.
+
+use std::net::Ipv6Addr;
+
+use serde::{Deserialize, Serialize};
+
+use super::icmp_error::ErrorSeen;
+
+/// One run against one target that is known to answer small echoes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PathMtuRequest {
+    pub target: Ipv6Addr,
+    /// End of the run, counted from its start.
+    pub deadline_ms: u64,
+}
+
+/// How it ended. Bytes are of the whole IPv6 packet.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PathMtuOutcome {
+    /// Packets as large as the first link takes, at most 1500 bytes, come back.
+    Whole { bytes: u16 },
+    /// A router has told a smaller MTU, and packets of the large size come back in fragments of it.
+    Told { bytes: u16, mtu: u32 },
+    /// Small packets come back and large ones do not, whatever was told: connections hang.
+    BlackHole { passes: u16, lost: u16 },
+    /// Small packets do not come back either: nothing was learnt about size.
+    #[default]
+    Unanswered,
+    /// Could not look: the operation that failed and why.
+    Failed(String),
+}
+
+/// Everything one run observed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PathMtuReport {
+    pub outcome: PathMtuOutcome,
+    /// Large echoes sent and answered.
+    pub sent: u32,
+    pub received: u32,
+    pub rtt_us: Vec<u64>,
+    /// Packet Too Big messages that quote an echo of ours, and sends the kernel refused.
+    pub errors: Vec<ErrorSeen>,
+}
