@@ -87,15 +87,25 @@ impl Report {
 
     /// Prints the report and gives the exit status.
     pub fn print(self, ui: Ui) -> ExitCode {
-        if ui.json {
-            ui.result(&self.json());
+        let written = if ui.json {
+            ui.result(&self.json())
         } else {
-            ui.result(&self.text);
-        }
+            ui.result(&self.text)
+        };
         if let Some(error) = &self.error {
             ui.error(error);
         }
-        self.exit.into()
+        match written {
+            Ok(()) => self.exit.into(),
+            Err(unwritten) => {
+                // Nobody can read the document that would have said so.
+                Ui { json: false, ..ui }.error(&unwritten);
+                match self.exit {
+                    Exit::Well => Exit::Bad.into(),
+                    exit => exit.into(),
+                }
+            }
+        }
     }
 
     fn json(&self) -> String {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anstyle::{AnsiColor, Style};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::error::Error;
+use crate::error::{Doing, Error, Result};
 
 /// Good news.
 pub const GOOD: Style = AnsiColor::Green.on_default();
@@ -47,9 +47,17 @@ impl Ui {
     }
 
     /// Prints a result. A reader that has gone away is no error of ours.
-    pub fn result(&self, text: &str) {
+    ///
+    /// # Errors
+    /// When it could not be written, to a full disk for example.
+    pub fn result(&self, text: &str) -> Result<()> {
         let mut out = anstream::stdout();
-        let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+        match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                Err(error).doing(|| "write the result to standard output")
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Talks.

@@ -220,3 +220,30 @@ fn a_reader_that_goes_away_is_no_error() {
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert_eq!(stderr, "");
 }
+
+#[test]
+fn a_result_that_cannot_be_written_is_no_success_but_a_reader_who_has_enough_is() {
+    let program = assert_cmd::cargo::cargo_bin!("rootless6");
+    let full = std::fs::File::create("/dev/full").unwrap();
+    let output = Shell::new(program)
+        .args(["completions", "bash"])
+        .stdout(full)
+        .stderr(Stdio::piped())
+        .output()
+        .unwrap();
+    let talk = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{talk}");
+    assert!(
+        talk.contains("write the result to standard output"),
+        "{talk}"
+    );
+    assert!(talk.contains("No space left"), "{talk}");
+
+    let mut reader = Shell::new(program)
+        .args(["completions", "bash"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(reader.stdout.take());
+    assert_eq!(reader.wait().unwrap().code(), Some(0));
+}
