@@ -5,7 +5,7 @@ mod netns;
 mod ping;
 
 use std::net::{Ipv6Addr, TcpListener};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use nix::net::if_::if_nametoindex;
 
@@ -15,6 +15,9 @@ use super::echo::{
     self, EchoOutcome, EchoReport, EchoRequest, Loss, Rejected, SocketKind, identity,
 };
 use super::icmp_error::ErrorKind;
+use super::ledger::{Identity, Ledger};
+use super::link::{Arrival, PacketLink};
+use super::packet::ECHO_REPLY;
 use super::session::EchoSession;
 use super::socket::IcmpSocket;
 use super::tcp::{self, PortAnswer, TcpOutcome, TcpRequest};
@@ -88,6 +91,51 @@ fn payloads_from_nothing_to_the_longest_come_back_whole() {
                 "{report:?}"
             );
         }
+    });
+}
+
+/// Everything that comes in within a moment after one echo to `::1` went out.
+fn first_bytes(identifier: u16) -> Vec<(u8, u16)> {
+    let mut socket = IcmpSocket::open_kind(SocketKind::Raw, identifier, 8, Instant::now()).unwrap();
+    assert_eq!(socket.set_options(), Vec::<String>::new());
+    let mut ledger = Ledger::new(Identity {
+        destinations: vec!["[::1]:0".parse().unwrap()],
+        identifier,
+        payload_bytes: 8,
+    });
+    let outgoing = ledger.enter(0, 42);
+    assert_eq!(socket.send(&[outgoing]), (1, None));
+    let mut seen = Vec::new();
+    let until = socket.now() + Duration::from_millis(50);
+    while socket.now() < until {
+        let each = &mut |arrival: &Arrival<'_>| {
+            let Arrival::Packet(packet) = arrival else {
+                panic!("{arrival:?}")
+            };
+            let identifier = u16::from_be_bytes([packet.bytes[4], packet.bytes[5]]);
+            seen.push((packet.bytes[0], identifier));
+        };
+        socket.receive(until, each).unwrap();
+    }
+    seen
+}
+
+#[test]
+fn a_raw_socket_is_woken_by_echo_replies_alone_and_by_those_of_others() {
+    in_netns(|| {
+        assert_eq!(first_bytes(0x1111), [(ECHO_REPLY, 0x1111)]);
+        let bystander = IcmpSocket::open_kind(SocketKind::Raw, 0x2222, 8, Instant::now());
+        let mut bystander = bystander.unwrap();
+        bystander.set_options();
+        first_bytes(0x3333);
+        let mut seen = Vec::new();
+        let each = &mut |arrival: &Arrival<'_>| {
+            if let Arrival::Packet(packet) = arrival {
+                seen.push((packet.bytes[0], packet.bytes[4]));
+            }
+        };
+        bystander.receive(bystander.now(), each).unwrap();
+        assert_eq!(seen, [(ECHO_REPLY, 0x33)]);
     });
 }
 

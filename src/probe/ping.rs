@@ -142,3 +142,6 @@ fn identity(request: &PingRequest, identifier: u16) -> Identity {
         payload_bytes: usize::from(request.payload_bytes),
     }
 }
+
+#[cfg(test)]
+mod tests;

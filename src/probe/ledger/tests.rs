@@ -1,5 +1,7 @@
 //! Replies and errors, one byte wrong at a time.
 
+use proptest::prelude::*;
+
 use super::*;
 
 const TARGET: SocketAddrV6 = SocketAddrV6::new(Ipv6Addr::LOCALHOST, 0, 0, 0);
@@ -51,6 +53,23 @@ fn error<'a>(quoted: &'a [u8], destination: &str) -> ReceivedError<'a> {
         quoted,
         read_at: SENT_AT,
     }
+}
+
+#[test]
+fn an_echo_goes_out_as_these_bytes() {
+    let identity = Identity {
+        destinations: vec![TARGET],
+        identifier: 0xbeef,
+        payload_bytes: 12,
+    };
+    let mut ledger = Ledger::new(identity);
+    for _ in 0..0x0102 {
+        ledger.enter(0, 0);
+    }
+    let message = ledger.enter(0, 0x1122_3344_5566_7788).message;
+    let header = [128, 0, 0, 0, 0xbe, 0xef, 0x01, 0x03];
+    let nonce = [0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77, 0x88];
+    assert_eq!(message, [&header[..], &nonce, &[8, 9, 10, 11]].concat());
 }
 
 #[test]
@@ -224,5 +243,63 @@ fn what_was_forgotten_is_not_remembered_for_many_destinations() {
         let echo = ledger.enter(99_999, 1).echo;
         ledger.sent(echo, SENT_AT);
         assert!(ledger.window(99_999).iter().count() <= REMEMBERED_AT_LEAST);
+    }
+}
+
+/// Messages of ours with a bit or two changed, cut or made longer; and anything.
+fn noise() -> impl Strategy<Value = Vec<u8>> {
+    let flips = proptest::collection::vec((0_usize..32, any::<u8>()), 0..3);
+    let patched = (2_u64..=3, flips, 0_usize..=34, any::<bool>()).prop_map(
+        |(number, flips, length, as_request)| {
+            let (mut ledger, _) = ledger(TARGET);
+            let mut message = up_to(&mut ledger, number);
+            message[0] = if as_request { ECHO_REQUEST } else { ECHO_REPLY };
+            for (position, mask) in flips {
+                message[position] ^= mask;
+            }
+            message.resize(length, 0);
+            message
+        },
+    );
+    let random = proptest::collection::vec(any::<u8>(), 0..100);
+    prop_oneof![9 => patched, 1 => random]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    #[test]
+    fn only_the_very_reply_is_an_answer(bytes in noise(), from_target in any::<bool>()) {
+        let (mut ledger, _) = ledger(TARGET);
+        up_to(&mut ledger, 3);
+        let source = if from_target { TARGET } else { "[3fff::1]:0".parse().unwrap() };
+        let judged = ledger.judge(&from(source, &bytes));
+        let honest = (2..=3).map(|number: u64| {
+            let mut honest = ledger.template.clone();
+            (honest[0], honest[7]) = (ECHO_REPLY, u8::try_from(number).unwrap());
+            honest[8..16].copy_from_slice(&number.to_be_bytes());
+            honest
+        });
+        // Nobody looks at the checksum: the kernel has.
+        let mut summed = bytes;
+        summed.iter_mut().skip(2).take(2).for_each(|byte| *byte = 0);
+        let is_honest = from_target && honest.into_iter().any(|honest| honest == summed);
+        prop_assert_eq!(matches!(judged, Judgement::Answer { .. }), is_honest, "{:?}", judged);
+    }
+
+    #[test]
+    fn only_our_own_quoted_echo_is_blamed_on_us(bytes in noise(), to in 0_usize..3) {
+        let (mut ledger, _) = ledger(TARGET);
+        up_to(&mut ledger, 3);
+        let to = ["::1", "3fff::1", "3fff::2"][to];
+        let Some((echo, _)) = ledger.attribute(&error(&bytes, to)) else {
+            return Ok(());
+        };
+        prop_assert_eq!((to, echo.destination), ("::1", 0));
+        prop_assert_eq!((bytes[0], bytes[1]), (ECHO_REQUEST, 0));
+        prop_assert_eq!(&bytes[4..6], &[0, 7]);
+        prop_assert_eq!(u64::from(bytes[7]), echo.number);
+        let nonce = ledger.window(0).entry(echo.number).unwrap().nonce;
+        prop_assert!(bytes.len() < 16 || bytes[8..16] == nonce.to_be_bytes());
     }
 }

@@ -25,9 +25,10 @@ const ERROR_PAUSE: Duration = Duration::from_millis(200);
 const FULL_BUFFER_PAUSE: Duration = Duration::from_millis(1);
 /// When nothing else is to be waited for.
 const IDLE: Duration = Duration::from_secs(1);
-/// Round trips that are kept of one destination, and of all of them.
-const ROUND_TRIPS_OF_ONE: usize = 10_000;
+/// Round trips that are kept of all destinations, and of one.
 const ROUND_TRIPS: usize = 1_000_000;
+const ROUND_TRIPS_OF_ONE: usize = 10_000;
+const ROUND_TRIPS_AT_LEAST: usize = 100;
 
 /// One destination.
 #[derive(Debug, Default)]
@@ -125,8 +126,9 @@ impl Session for PingSession<'_> {
             let line = &mut self.lines[place];
             line.queued = false;
             line.due = match self.interval {
-                Some(interval) if line.due != Duration::ZERO => (line.due + interval).min(now),
-                _ => now,
+                // On time on the whole, but what was missed by more than one is not made up for.
+                Some(interval) => (line.due + interval).clamp(now.saturating_sub(interval), now),
+                None => now,
             };
             // Alone and without an interval, one destination fills the batch.
             let floods = self.interval == Some(Duration::ZERO) && self.ready.is_empty();
@@ -169,7 +171,7 @@ impl<'a> PingSession<'a> {
             interval: request.interval_us.map(Duration::from_micros),
             wait: Duration::from_millis(request.wait_ms),
             room: room.max(1),
-            round_trips_kept: (ROUND_TRIPS / destinations.max(1)).clamp(100, ROUND_TRIPS_OF_ONE),
+            round_trips_kept: round_trips_kept(destinations),
             ledger: Ledger::new(identity),
             lines: (0..destinations).map(|_| line()).collect(),
             unfinished: destinations,
@@ -467,6 +469,11 @@ impl<'a> PingSession<'a> {
             }
         }
     }
+}
+
+/// How many round trips are kept of each destination.
+pub(super) fn round_trips_kept(destinations: usize) -> usize {
+    (ROUND_TRIPS / destinations.max(1)).clamp(ROUND_TRIPS_AT_LEAST, ROUND_TRIPS_OF_ONE)
 }
 
 fn sequence(echo: EchoName) -> u32 {
