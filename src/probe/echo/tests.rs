@@ -175,6 +175,32 @@ fn every_other_echo_lost_is_heavy() {
 }
 
 #[test]
+fn half_lost_is_heavy_even_where_answers_take_long() {
+    let request = EchoRequest {
+        interval_ms: 50,
+        ..request()
+    };
+    let report = run_over(&request, |echo| {
+        let lost = echo.to_control || echo.number % 2 == 0;
+        Ok(if lost { vec![] } else { vec![echo.reply(600)] })
+    });
+    assert_eq!(report.loss, Loss::Heavy, "{report:?}");
+}
+
+#[test]
+fn a_deadline_may_leave_the_loss_undecided() {
+    let request = EchoRequest {
+        deadline_ms: 50,
+        ..request()
+    };
+    let report = run_with_loss(&request, |_| false);
+    assert_eq!(
+        (report.outcome, report.loss),
+        (EchoOutcome::Answered, Loss::Undecided)
+    );
+}
+
+#[test]
 fn echoes_lost_before_the_path_was_there_are_no_loss() {
     let report = run_with_loss(&request(), |number| number < 8);
     assert_eq!((report.received, report.loss), (ANSWERS, Loss::Bearable));
