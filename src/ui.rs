@@ -46,10 +46,12 @@ impl Ui {
         !self.json && io::stdin().is_terminal() && io::stderr().is_terminal()
     }
 
-    /// Prints a result. A reader that has gone away is no error of ours.
-    pub fn result(&self, text: &str) {
+    /// Prints a result, and tells whether anybody reads it: a reader that has gone away is no error
+    /// of ours.
+    pub fn result(&self, text: &str) -> bool {
         let mut out = anstream::stdout();
-        let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+        let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+        written.is_ok()
     }
 
     /// Talks.
