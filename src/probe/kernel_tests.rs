@@ -2,6 +2,7 @@
 //! namespaces of its own, which belong to its threads and end with them: nothing leaves the machine.
 
 mod netns;
+mod ping;
 
 use std::net::{Ipv6Addr, TcpListener};
 use std::time::Instant;
@@ -9,14 +10,17 @@ use std::time::Instant;
 use nix::net::if_::if_nametoindex;
 
 use self::netns::{Neighbour, PEER, allow_datagram, in_netns, ip};
+use super::drive::drive;
 use super::echo::{
-    self, EchoOutcome, EchoReport, EchoRequest, Rejected, SocketKind, drive, identity,
+    self, EchoOutcome, EchoReport, EchoRequest, Loss, Rejected, SocketKind, identity,
 };
 use super::icmp_error::ErrorKind;
-use super::session::Session;
+use super::session::EchoSession;
 use super::socket::IcmpSocket;
 use super::tcp::{self, PortAnswer, TcpOutcome, TcpRequest};
 
+/// Answers in a row that decide the loss, the first included.
+const ANSWERS: u32 = 13;
 /// Nobody's address, behind the router where there is one (RFC 9637, documentation).
 const NOWHERE: &str = "3fff:2::1";
 
@@ -25,10 +29,11 @@ fn address(text: &str) -> Ipv6Addr {
 }
 
 fn run_on(kind: SocketKind, request: &EchoRequest) -> EchoReport {
-    let mut socket = IcmpSocket::open_kind(kind, 0x5a5a, Instant::now()).unwrap();
+    let payload_bytes = usize::from(request.payload_bytes);
+    let mut socket = IcmpSocket::open_kind(kind, 0x5a5a, payload_bytes, Instant::now()).unwrap();
     assert_eq!(socket.set_options(), Vec::<String>::new());
-    let mut session = Session::new(request, identity(request, socket.identifier()));
-    drive(&mut session, &mut socket, || Ok(7)).unwrap();
+    let mut session = EchoSession::new(request, identity(request, socket.identifier()));
+    drive(&mut session, &mut socket, &mut || Ok(7), None).unwrap();
     session.into_report()
 }
 
@@ -41,7 +46,9 @@ fn loopback_answers_on_a_raw_socket_with_nothing_left_over() {
             (report.socket, report.socket_notes.len()),
             (Some(SocketKind::Raw), 0)
         );
-        assert_eq!((report.received, report.rtt_us.len()), (3, 3));
+        assert_eq!(report.loss, Loss::Bearable);
+        assert_eq!((report.sent, report.received), (ANSWERS, ANSWERS));
+        assert_eq!(report.rtt_us.len(), report.received as usize);
         assert_eq!(
             (report.duplicates, report.rejected),
             (0, Rejected::default())
@@ -57,7 +64,7 @@ fn loopback_answers_on_a_datagram_socket() {
         let report = run_on(SocketKind::Datagram, &EchoRequest::new(Ipv6Addr::LOCALHOST));
         assert_eq!(
             (report.outcome, report.received),
-            (EchoOutcome::Answered, 3)
+            (EchoOutcome::Answered, ANSWERS)
         );
         assert_eq!(
             (report.hop_limit, report.rejected),
@@ -77,7 +84,7 @@ fn payloads_from_nothing_to_the_longest_come_back_whole() {
             let report = run_on(SocketKind::Raw, &request);
             assert_eq!(
                 (report.received, report.rejected),
-                (3, Rejected::default()),
+                (ANSWERS, Rejected::default()),
                 "{report:?}"
             );
         }
@@ -87,7 +94,7 @@ fn payloads_from_nothing_to_the_longest_come_back_whole() {
 #[test]
 fn a_new_netns_refuses_datagram_sockets() {
     in_netns(|| {
-        let refused = IcmpSocket::open_kind(SocketKind::Datagram, 0, Instant::now());
+        let refused = IcmpSocket::open_kind(SocketKind::Datagram, 0, 8, Instant::now());
         assert_eq!(refused.err(), Some(nix::errno::Errno::EACCES));
     });
 }
@@ -268,11 +275,11 @@ fn a_tentative_address_is_waited_for_when_asked() {
             let ports = scope.spawn(|| tcp::run(&tcp));
             let report = echo::run(&patient);
             assert_eq!(
-                (report.outcome, report.received),
-                (EchoOutcome::Answered, 3)
+                (report.outcome, report.loss),
+                (EchoOutcome::Answered, Loss::Bearable)
             );
             assert!(
-                report.sent > 3 || !report.errors.is_empty(),
+                report.sent > ANSWERS || !report.errors.is_empty(),
                 "the address was not tentative"
             );
             let ports = ports.join().unwrap();
