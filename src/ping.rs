@@ -6,7 +6,7 @@ use std::net::Ipv6Addr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::probe::echo::SocketKind;
+use crate::probe::echo::{Rejected, SocketKind};
 use crate::probe::ping::{DestinationReport, PingReport};
 use crate::verify::RoundTrips;
 
@@ -103,6 +103,8 @@ pub struct Summary {
     /// In the order of the request. Two scopes may turn out to be one interface: the second is not
     /// listed.
     pub destinations: Vec<DestinationSummary>,
+    /// Packets that came from none of them and were not ours.
+    pub rejected: Rejected,
     /// From the first echo to the last answer, in microseconds.
     pub elapsed_us: u64,
 }
@@ -132,6 +134,7 @@ impl Summary {
             socket: report.socket,
             socket_notes: report.socket_notes,
             destinations,
+            rejected: report.rejected,
             elapsed_us: report.elapsed_us,
         }
     }
@@ -158,5 +161,18 @@ impl DestinationSummary {
     /// Whether it has answered in time.
     pub fn answered(&self) -> bool {
         self.seen.received > 0
+    }
+
+    /// Echo requests that were neither answered, if only late, nor still waited for in the end.
+    pub fn lost(&self) -> u32 {
+        let DestinationReport {
+            sent,
+            received,
+            late,
+            waiting,
+            ..
+        } = self.seen;
+        let accounted = received.saturating_add(late).saturating_add(waiting);
+        sent.saturating_sub(accounted)
     }
 }

@@ -9,7 +9,7 @@ use crate::hostile::plain;
 use crate::ping::{DestinationSummary, From, Summary, Target};
 use crate::probe::echo::Rejected;
 use crate::probe::icmp_error::ErrorSeen;
-use crate::probe::ping::{DestinationReport, PingEvent};
+use crate::probe::ping::PingEvent;
 use crate::ui::{BAD, FAINT, STRONG, Sign, WEAK, sign};
 
 /// Where echo requests are sent from, in words.
@@ -84,6 +84,9 @@ pub fn pinged(targets: &[Target], summary: &Summary, shown: bool) -> String {
             text.push_str(&target_lines(target, seen, width));
         }
     }
+    if let Some(rejected) = not_believed(&summary.rejected) {
+        let _ = writeln!(text, "  not believed: {rejected}");
+    }
     if summary.destinations.len() > 1 {
         text.push_str(&total(summary));
     }
@@ -98,9 +101,9 @@ pub fn pinged(targets: &[Target], summary: &Summary, shown: bool) -> String {
 
 fn target_lines(target: &Target, summary: &DestinationSummary, width: usize) -> String {
     let seen = &summary.seen;
-    let (mark, word) = verdict(seen);
+    let (mark, word) = verdict(summary);
     let to = shown(target);
-    let mut text = format!("{} {word:<7} {to:<width$}  {}", sign(mark), counts(seen));
+    let mut text = format!("{} {word:<7} {to:<width$}  {}", sign(mark), counts(summary));
     if let Some(rtt) = summary.rtt {
         let [min, median, max] = [rtt.min, rtt.median, rtt.max].map(milliseconds);
         let _ = write!(
@@ -122,73 +125,78 @@ fn target_lines(target: &Target, summary: &DestinationSummary, width: usize) -> 
     text
 }
 
-fn verdict(seen: &DestinationReport) -> (Sign, &'static str) {
-    if seen.received > 0 && seen.received >= seen.sent {
-        (Sign::Good, "ok")
-    } else if seen.received > 0 {
-        (Sign::Weak, "lossy")
+fn verdict(summary: &DestinationSummary) -> (Sign, &'static str) {
+    let seen = &summary.seen;
+    if summary.answered() {
+        match (summary.lost(), seen.late) {
+            (0, 0) => (Sign::Good, "ok"),
+            (0, _) => (Sign::Weak, "late"),
+            _ => (Sign::Weak, "lossy"),
+        }
     } else if seen.late > 0 {
         (Sign::Bad, "late")
     } else if not_believed(&seen.rejected).is_some() {
         (Sign::Bad, "forged")
     } else if !seen.errors.is_empty() {
         (Sign::Bad, "error")
+    } else if summary.lost() == 0 {
+        (Sign::Unknown, "waiting")
     } else {
         (Sign::Bad, "silent")
     }
 }
 
-fn counts(seen: &DestinationReport) -> String {
+fn counts(summary: &DestinationSummary) -> String {
+    let seen = &summary.seen;
     let mut text = format!("{} sent, {} received", seen.sent, seen.received);
-    if let Some(lost) = lost(seen.sent, seen.received) {
-        let _ = write!(text, ", {lost} lost");
-    }
     for (count, word) in [
         (seen.late, "late"),
         (seen.duplicates, "duplicate"),
         (seen.reordered, "out of order"),
+        (seen.waiting, "still under way"),
     ] {
         if count > 0 {
             let _ = write!(text, ", {count} {word}");
         }
     }
+    text.push_str(&lost(seen.sent, summary.lost()));
     text
 }
 
 /// In percent, and never none or all of them where it was not.
-fn lost(sent: u32, received: u32) -> Option<String> {
+fn lost(sent: u32, lost: u32) -> String {
     if sent == 0 {
-        return None;
+        return String::new();
     }
-    let lost = sent.saturating_sub(received);
     let share = f64::from(lost) * 100.0 / f64::from(sent);
-    Some(match lost {
-        0 => "0 %".to_owned(),
-        lost if lost == sent => "100 %".to_owned(),
-        _ if share < 0.1 => "<0.1 %".to_owned(),
-        _ if share > 99.9 => ">99.9 %".to_owned(),
-        _ if (share - share.round()).abs() < 0.05 => format!("{share:.0} %"),
-        _ => format!("{share:.1} %"),
-    })
+    let share = match lost {
+        0 => "0".to_owned(),
+        lost if lost == sent => "100".to_owned(),
+        _ if share < 0.1 => "<0.1".to_owned(),
+        _ if share > 99.9 => ">99.9".to_owned(),
+        _ if (share - share.round()).abs() < 0.05 => format!("{share:.0}"),
+        _ => format!("{share:.1}"),
+    };
+    format!(", {share} % lost")
 }
 
 fn total(summary: &Summary) -> String {
     let all = summary.destinations.len();
     let answered = summary.answered();
-    let sum = |count: fn(&DestinationReport) -> u32| {
-        let counts = summary.destinations.iter().map(|one| count(&one.seen));
+    let sum = |count: fn(&DestinationSummary) -> u32| {
+        let counts = summary.destinations.iter().map(count);
         counts.fold(0, u32::saturating_add)
     };
-    let (sent, received) = (sum(|seen| seen.sent), sum(|seen| seen.received));
+    let sent = sum(|one| one.seen.sent);
+    let received = sum(|one| one.seen.received);
     let mark = sign(if answered < all {
         Sign::Bad
     } else {
         Sign::Good
     });
-    let lost = lost(sent, received).map(|lost| format!(", {lost} lost"));
     format!(
         "{mark} {answered} of {all} targets answer: {sent} sent, {received} received{}\n",
-        lost.unwrap_or_default()
+        lost(sent, sum(DestinationSummary::lost))
     )
 }
 
@@ -253,3 +261,6 @@ fn in_milliseconds(micros: u64) -> String {
 fn seconds(wait: Duration) -> String {
     format!("{} s", wait.as_secs_f64())
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,9 +13,19 @@ pub fn pinged(from: &From, targets: &[Target], summary: &Summary, interrupted: b
         "from": from.to_string(),
         "interrupted": interrupted,
         "targets": seen.collect::<Vec<_>>(),
+        "rejected": summary.rejected,
+        "elapsed_ms": elapsed_ms(summary),
         "socket": summary.socket,
         "socket_notes": notes.collect::<Vec<_>>(),
     })
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "a run of microseconds that are no whole number in a double takes centuries"
+)]
+fn elapsed_ms(summary: &Summary) -> f64 {
+    summary.elapsed_us as f64 / 1000.0
 }
 
 fn target(target: &Target, summary: &DestinationSummary) -> Value {
@@ -26,6 +36,7 @@ fn target(target: &Target, summary: &DestinationSummary) -> Value {
         "sent": seen.sent,
         "received": seen.received,
         "late": seen.late,
+        "waiting": seen.waiting,
         "duplicates": seen.duplicates,
         "reordered": seen.reordered,
         "rejected": seen.rejected,
