@@ -163,16 +163,14 @@ impl DestinationSummary {
         self.seen.received > 0
     }
 
-    /// Echo requests that were neither answered, if only late, nor still waited for in the end.
+    /// Echo requests whose fate is known: nobody waits for them any more.
+    pub fn settled(&self) -> u32 {
+        self.seen.sent.saturating_sub(self.seen.waiting)
+    }
+
+    /// Echo requests that were answered neither in time nor late.
     pub fn lost(&self) -> u32 {
-        let DestinationReport {
-            sent,
-            received,
-            late,
-            waiting,
-            ..
-        } = self.seen;
-        let accounted = received.saturating_add(late).saturating_add(waiting);
-        sent.saturating_sub(accounted)
+        let answers = self.seen.received.saturating_add(self.seen.late);
+        self.settled().saturating_sub(answers)
     }
 }

@@ -86,9 +86,10 @@ impl Report {
     }
 
     /// Prints the report and gives the exit status.
-    pub fn print(self, ui: Ui) -> ExitCode {
+    pub fn print(mut self, ui: Ui) -> ExitCode {
         if ui.json {
-            ui.result(&self.json());
+            let body = std::mem::take(&mut self.body);
+            ui.result(&self.json(body));
         } else {
             ui.result(&self.text);
         }
@@ -98,7 +99,7 @@ impl Report {
         self.exit.into()
     }
 
-    fn json(&self) -> String {
+    fn json(&self, body: Map<String, Value>) -> String {
         let mut document = Map::new();
         document.insert("schema".to_owned(), json!(SCHEMA));
         document.insert("command".to_owned(), json!(self.command));
@@ -112,7 +113,7 @@ impl Report {
             })
         });
         document.insert("error".to_owned(), json!(error));
-        document.extend(self.body.clone());
+        document.extend(body);
         format!("{:#}\n", Value::Object(document))
     }
 }

@@ -49,9 +49,15 @@ impl Ui {
     /// Prints a result, and tells whether anybody reads it: a reader that has gone away is no error
     /// of ours.
     pub fn result(&self, text: &str) -> bool {
-        let mut out = anstream::stdout();
-        let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
-        written.is_ok()
+        let mut out = io::stdout().lock();
+        // Whole: a stream that takes colour away writes each piece of text between two colours alone.
+        let written = match anstream::AutoStream::choice(&out) {
+            anstream::ColorChoice::Never if !self.json => {
+                out.write_all(anstream::adapter::strip_str(text).to_string().as_bytes())
+            }
+            _ => out.write_all(text.as_bytes()),
+        };
+        written.and_then(|()| out.flush()).is_ok()
     }
 
     /// Talks.

@@ -2,8 +2,9 @@
 
 #![expect(
     clippy::disallowed_methods,
+    clippy::print_stderr,
     clippy::unwrap_used,
-    reason = "a test that panics has failed; one wants a reader that goes away"
+    reason = "a test that panics has failed, one that cannot run says so, and one has a reader go away"
 )]
 
 use std::env;

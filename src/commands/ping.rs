@@ -38,7 +38,7 @@ pub async fn run(arguments: &Ping, global: &Global, ui: Ui) -> Report {
         let (targets, source) = prepared?;
         let screen = Screen::new(&arguments.from, &targets, arguments.wait, ui);
         let heard = listen(source, interrupted, screen).await?;
-        judge(&arguments.from, &targets, heard)
+        judge(&arguments.from, &targets, heard, ui)
     };
     match pinged.await {
         Ok(report) => report,
@@ -61,7 +61,8 @@ async fn prepare(arguments: &Ping, global: &Global, ui: Ui) -> Result<(Vec<Targe
         join: Some(join),
         task: Task::Ping(request),
     };
-    Ok((targets, Source::There(Conversation::begin(&asked).await?)))
+    let there = Box::new(Conversation::begin(&asked).await?);
+    Ok((targets, Source::There(there)))
 }
 
 fn request(arguments: &Ping, targets: &[Target]) -> Request {
@@ -81,7 +82,7 @@ fn request(arguments: &Ping, targets: &[Target]) -> Request {
 
 /// The exit status is about the answers, as with ping(8): one that was interrupted after all have
 /// answered has ended well.
-fn judge(from: &From, targets: &[Target], heard: Heard) -> Result<Report> {
+fn judge(from: &From, targets: &[Target], heard: Heard, ui: Ui) -> Result<Report> {
     let summary = match heard.pinged {
         Pinged::Done(summary) => summary,
         Pinged::NoInterface {
@@ -98,9 +99,14 @@ fn judge(from: &From, targets: &[Target], heard: Heard) -> Result<Report> {
         return Err(no_socket(from, &summary));
     }
     let exit = if well { Exit::Well } else { Exit::Bad };
-    let text = human::pinged(targets, &summary, heard.shown);
-    let body = json::pinged(from, targets, &summary, heard.interrupted);
-    let report = Report::new("ping", exit, text, body);
+    // With many targets the one that nobody sees would take most of the time and memory.
+    let report = if ui.json {
+        let body = json::pinged(from, targets, &summary, heard.interrupted);
+        Report::new("ping", exit, String::new(), body)
+    } else {
+        let text = human::pinged(targets, &summary, heard.shown);
+        Report::new("ping", exit, text, serde_json::Map::new())
+    };
     if cut_short {
         let why = "interrupted before every target had answered";
         return Ok(report.with(Error::new(Exit::Interrupted, why)));

@@ -25,7 +25,7 @@ pub(super) enum Source {
     /// A thread of this process.
     Here(Here),
     /// A vantage point.
-    There(Conversation),
+    There(Box<Conversation>),
 }
 
 impl Source {

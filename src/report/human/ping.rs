@@ -159,19 +159,19 @@ fn counts(summary: &DestinationSummary) -> String {
             let _ = write!(text, ", {count} {word}");
         }
     }
-    text.push_str(&lost(seen.sent, summary.lost()));
+    text.push_str(&lost(summary.settled(), summary.lost()));
     text
 }
 
 /// In percent, and never none or all of them where it was not.
-fn lost(sent: u32, lost: u32) -> String {
-    if sent == 0 {
+fn lost(settled: u32, lost: u32) -> String {
+    if settled == 0 {
         return String::new();
     }
-    let share = f64::from(lost) * 100.0 / f64::from(sent);
+    let share = f64::from(lost) * 100.0 / f64::from(settled);
     let share = match lost {
         0 => "0".to_owned(),
-        lost if lost == sent => "100".to_owned(),
+        lost if lost == settled => "100".to_owned(),
         _ if share < 0.1 => "<0.1".to_owned(),
         _ if share > 99.9 => ">99.9".to_owned(),
         _ if (share - share.round()).abs() < 0.05 => format!("{share:.0}"),
@@ -196,7 +196,10 @@ fn total(summary: &Summary) -> String {
     });
     format!(
         "{mark} {answered} of {all} targets answer: {sent} sent, {received} received{}\n",
-        lost(sent, sum(DestinationSummary::lost))
+        lost(
+            sum(DestinationSummary::settled),
+            sum(DestinationSummary::lost)
+        )
     )
 }
 

@@ -148,7 +148,7 @@ fn the_verdict_is_in_the_word_and_in_the_counts() {
                 waiting: 1,
                 ..report()
             },
-            "? waiting 2001:db8::1  1 sent, 0 received, 1 still under way, 0 % lost\n",
+            "? waiting 2001:db8::1  1 sent, 0 received, 1 still under way\n",
         ),
         (
             DestinationReport {
@@ -233,7 +233,7 @@ fn the_last_line_but_a_hint_is_about_all_targets() {
 
 #[test]
 fn a_loss_is_never_rounded_to_none_or_to_all() {
-    for (sent, gone, share) in [
+    for (settled, gone, share) in [
         (0, 0, ""),
         (3, 0, ", 0 % lost"),
         (3, 1, ", 33.3 % lost"),
@@ -242,6 +242,6 @@ fn a_loss_is_never_rounded_to_none_or_to_all() {
         (10_000, 9_999, ", >99.9 % lost"),
         (7, 7, ", 100 % lost"),
     ] {
-        assert_eq!(lost(sent, gone), share, "{gone} of {sent}");
+        assert_eq!(lost(settled, gone), share, "{gone} of {settled}");
     }
 }
