@@ -25,6 +25,9 @@ _rootless6() {
             rootless6,man)
                 cmd="rootless6__subcmd__man"
                 ;;
+            rootless6,ping)
+                cmd="rootless6__subcmd__ping"
+                ;;
             rootless6,setup)
                 cmd="rootless6__subcmd__setup"
                 ;;
@@ -52,6 +55,9 @@ _rootless6() {
             rootless6__subcmd__help,man)
                 cmd="rootless6__subcmd__help__subcmd__man"
                 ;;
+            rootless6__subcmd__help,ping)
+                cmd="rootless6__subcmd__help__subcmd__ping"
+                ;;
             rootless6__subcmd__help,setup)
                 cmd="rootless6__subcmd__help__subcmd__setup"
                 ;;
@@ -77,7 +83,7 @@ _rootless6() {
 
     case "${cmd}" in
         rootless6)
-            opts="-q -v -h -V --json --quiet --verbose --color --user --unit --timeout --help --version setup verify status undo uplink wait-online completions man help"
+            opts="-q -v -h -V --json --quiet --verbose --color --user --unit --timeout --help --version setup verify ping status undo uplink wait-online completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -137,7 +143,7 @@ _rootless6() {
             return 0
             ;;
         rootless6__subcmd__help)
-            opts="setup verify status undo uplink wait-online completions man help"
+            opts="setup verify ping status undo uplink wait-online completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -179,6 +185,20 @@ _rootless6() {
             return 0
             ;;
         rootless6__subcmd__help__subcmd__man)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rootless6__subcmd__help__subcmd__ping)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -283,6 +303,72 @@ _rootless6() {
                 return 0
             fi
             case "${prev}" in
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --user)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --unit)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rootless6__subcmd__ping)
+            opts="-c -i -W -s -q -v -h -V --from --count --interval --wait --size --json --quiet --verbose --color --user --unit --timeout --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --from)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --count)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --interval)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -i)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --wait)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -W)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --size)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -s)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0

@@ -37,6 +37,7 @@ complete -c rootless6 -n "__fish_rootless6_needs_command" -s h -l help -d 'Print
 complete -c rootless6 -n "__fish_rootless6_needs_command" -s V -l version -d 'Print version'
 complete -c rootless6 -n "__fish_rootless6_needs_command" -f -a "setup" -d 'Make IPv6 work: look, explain, ask, apply, restart dockerd, prove it - or put everything back'
 complete -c rootless6 -n "__fish_rootless6_needs_command" -f -a "verify" -d 'Does IPv6 work, from where to where, and if not, why?'
+complete -c rootless6 -n "__fish_rootless6_needs_command" -f -a "ping" -d 'Send echo requests from this host, RootlessKit\'s netns or any running container'
 complete -c rootless6 -n "__fish_rootless6_needs_command" -f -a "status" -d 'What is configured and what is live; sends no packet'
 complete -c rootless6 -n "__fish_rootless6_needs_command" -f -a "undo" -d 'Put back what was there before setup, byte for byte'
 complete -c rootless6 -n "__fish_rootless6_needs_command" -f -a "uplink" -d 'Give tap0 its IPv6 address and route; dockerd\'s unit runs this at each start'
@@ -97,6 +98,22 @@ complete -c rootless6 -n "__fish_rootless6_using_subcommand verify" -s q -l quie
 complete -c rootless6 -n "__fish_rootless6_using_subcommand verify" -s v -l verbose -d 'Tell what is going on behind the scenes; twice for more'
 complete -c rootless6 -n "__fish_rootless6_using_subcommand verify" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c rootless6 -n "__fish_rootless6_using_subcommand verify" -s V -l version -d 'Print version'
+complete -c rootless6 -n "__fish_rootless6_using_subcommand ping" -l from -d 'Where to send from: this host, RootlessKit\'s netns, or a running container\'s network' -r
+complete -c rootless6 -n "__fish_rootless6_using_subcommand ping" -s c -l count -d 'Echo requests to each target; 0 goes on until it is interrupted, once a second unless -i says otherwise' -r
+complete -c rootless6 -n "__fish_rootless6_using_subcommand ping" -s i -l interval -d 'Time between two echo requests to a target [default: none, the next one goes out when the last one is answered]' -r
+complete -c rootless6 -n "__fish_rootless6_using_subcommand ping" -s W -l wait -d 'How long an answer may take; what comes later counts as late' -r
+complete -c rootless6 -n "__fish_rootless6_using_subcommand ping" -s s -l size -d 'Bytes in each echo request, 8 at least for the number that proves an answer to be ours' -r
+complete -c rootless6 -n "__fish_rootless6_using_subcommand ping" -l color -d 'When to use colour' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c rootless6 -n "__fish_rootless6_using_subcommand ping" -l user -d 'As root: become this user first' -r
+complete -c rootless6 -n "__fish_rootless6_using_subcommand ping" -l unit -d 'The unit that runs dockerd [default: docker.service]' -r
+complete -c rootless6 -n "__fish_rootless6_using_subcommand ping" -l timeout -d 'How long a restart of dockerd may take' -r
+complete -c rootless6 -n "__fish_rootless6_using_subcommand ping" -l json -d 'Print one JSON document, also on failure'
+complete -c rootless6 -n "__fish_rootless6_using_subcommand ping" -s q -l quiet -d 'Print only results and errors'
+complete -c rootless6 -n "__fish_rootless6_using_subcommand ping" -s v -l verbose -d 'Tell what is going on behind the scenes; twice for more'
+complete -c rootless6 -n "__fish_rootless6_using_subcommand ping" -s h -l help -d 'Print help'
+complete -c rootless6 -n "__fish_rootless6_using_subcommand ping" -s V -l version -d 'Print version'
 complete -c rootless6 -n "__fish_rootless6_using_subcommand status" -l color -d 'When to use colour' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -165,12 +182,13 @@ complete -c rootless6 -n "__fish_rootless6_using_subcommand man" -s q -l quiet -
 complete -c rootless6 -n "__fish_rootless6_using_subcommand man" -s v -l verbose -d 'Tell what is going on behind the scenes; twice for more'
 complete -c rootless6 -n "__fish_rootless6_using_subcommand man" -s h -l help -d 'Print help'
 complete -c rootless6 -n "__fish_rootless6_using_subcommand man" -s V -l version -d 'Print version'
-complete -c rootless6 -n "__fish_rootless6_using_subcommand help; and not __fish_seen_subcommand_from setup verify status undo uplink wait-online completions man help" -f -a "setup" -d 'Make IPv6 work: look, explain, ask, apply, restart dockerd, prove it - or put everything back'
-complete -c rootless6 -n "__fish_rootless6_using_subcommand help; and not __fish_seen_subcommand_from setup verify status undo uplink wait-online completions man help" -f -a "verify" -d 'Does IPv6 work, from where to where, and if not, why?'
-complete -c rootless6 -n "__fish_rootless6_using_subcommand help; and not __fish_seen_subcommand_from setup verify status undo uplink wait-online completions man help" -f -a "status" -d 'What is configured and what is live; sends no packet'
-complete -c rootless6 -n "__fish_rootless6_using_subcommand help; and not __fish_seen_subcommand_from setup verify status undo uplink wait-online completions man help" -f -a "undo" -d 'Put back what was there before setup, byte for byte'
-complete -c rootless6 -n "__fish_rootless6_using_subcommand help; and not __fish_seen_subcommand_from setup verify status undo uplink wait-online completions man help" -f -a "uplink" -d 'Give tap0 its IPv6 address and route; dockerd\'s unit runs this at each start'
-complete -c rootless6 -n "__fish_rootless6_using_subcommand help; and not __fish_seen_subcommand_from setup verify status undo uplink wait-online completions man help" -f -a "wait-online" -d 'Wait until the host has IPv6; dockerd\'s unit runs this before each start'
-complete -c rootless6 -n "__fish_rootless6_using_subcommand help; and not __fish_seen_subcommand_from setup verify status undo uplink wait-online completions man help" -f -a "completions" -d 'Print the completions for a shell'
-complete -c rootless6 -n "__fish_rootless6_using_subcommand help; and not __fish_seen_subcommand_from setup verify status undo uplink wait-online completions man help" -f -a "man" -d 'Print the manual page'
-complete -c rootless6 -n "__fish_rootless6_using_subcommand help; and not __fish_seen_subcommand_from setup verify status undo uplink wait-online completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c rootless6 -n "__fish_rootless6_using_subcommand help; and not __fish_seen_subcommand_from setup verify ping status undo uplink wait-online completions man help" -f -a "setup" -d 'Make IPv6 work: look, explain, ask, apply, restart dockerd, prove it - or put everything back'
+complete -c rootless6 -n "__fish_rootless6_using_subcommand help; and not __fish_seen_subcommand_from setup verify ping status undo uplink wait-online completions man help" -f -a "verify" -d 'Does IPv6 work, from where to where, and if not, why?'
+complete -c rootless6 -n "__fish_rootless6_using_subcommand help; and not __fish_seen_subcommand_from setup verify ping status undo uplink wait-online completions man help" -f -a "ping" -d 'Send echo requests from this host, RootlessKit\'s netns or any running container'
+complete -c rootless6 -n "__fish_rootless6_using_subcommand help; and not __fish_seen_subcommand_from setup verify ping status undo uplink wait-online completions man help" -f -a "status" -d 'What is configured and what is live; sends no packet'
+complete -c rootless6 -n "__fish_rootless6_using_subcommand help; and not __fish_seen_subcommand_from setup verify ping status undo uplink wait-online completions man help" -f -a "undo" -d 'Put back what was there before setup, byte for byte'
+complete -c rootless6 -n "__fish_rootless6_using_subcommand help; and not __fish_seen_subcommand_from setup verify ping status undo uplink wait-online completions man help" -f -a "uplink" -d 'Give tap0 its IPv6 address and route; dockerd\'s unit runs this at each start'
+complete -c rootless6 -n "__fish_rootless6_using_subcommand help; and not __fish_seen_subcommand_from setup verify ping status undo uplink wait-online completions man help" -f -a "wait-online" -d 'Wait until the host has IPv6; dockerd\'s unit runs this before each start'
+complete -c rootless6 -n "__fish_rootless6_using_subcommand help; and not __fish_seen_subcommand_from setup verify ping status undo uplink wait-online completions man help" -f -a "completions" -d 'Print the completions for a shell'
+complete -c rootless6 -n "__fish_rootless6_using_subcommand help; and not __fish_seen_subcommand_from setup verify ping status undo uplink wait-online completions man help" -f -a "man" -d 'Print the manual page'
+complete -c rootless6 -n "__fish_rootless6_using_subcommand help; and not __fish_seen_subcommand_from setup verify ping status undo uplink wait-online completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

@@ -1,11 +1,13 @@
 //! The command line, and nothing but its types: completions and the manual page come from here too.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::builder::BoolishValueParser;
 use clap::{ArgAction, Args, ColorChoice, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use crate::ping;
 use crate::request::{LONGEST_WAIT, Request};
 
 /// IPv6 for rootless Docker: switches RootlessKit to pasta, proves that ping6 works from a
@@ -101,6 +103,8 @@ pub enum Command {
     Setup(Setup),
     /// Does IPv6 work, from where to where, and if not, why?
     Verify(Verify),
+    /// Send echo requests from this host, RootlessKit's netns or any running container
+    Ping(Ping),
     /// What is configured and what is live; sends no packet
     Status,
     /// Put back what was there before setup, byte for byte
@@ -231,6 +235,111 @@ pub enum From {
     Netns,
     /// A new container on docker0
     Container,
+}
+
+/// `rootless6 ping`
+#[derive(Debug, Clone, Args)]
+#[command(after_help = PING_EXITS)]
+pub struct Ping {
+    /// IPv6 addresses, link-local ones as fe80::1%eth0, and names, of which all IPv6 addresses are meant
+    #[arg(required = true, value_name = "TARGET")]
+    pub targets: Vec<String>,
+    /// Where to send from: this host, RootlessKit's netns, or a running container's network
+    #[arg(
+        long,
+        value_name = "host|netns|container:NAME",
+        default_value = "host",
+        env = "ROOTLESS6_PING_FROM",
+        hide_env = true,
+        value_parser = ping_from
+    )]
+    pub from: ping::From,
+    /// Echo requests to each target; 0 goes on until it is interrupted, once a second unless -i says otherwise
+    #[arg(
+        short,
+        long,
+        value_name = "N",
+        default_value_t = 5,
+        allow_negative_numbers = true,
+        env = "ROOTLESS6_PING_COUNT",
+        hide_env = true
+    )]
+    pub count: u32,
+    /// Time between two echo requests to a target [default: none, the next one goes out when the last one is answered]
+    #[arg(
+        short,
+        long,
+        value_name = "SECONDS",
+        allow_negative_numbers = true,
+        env = "ROOTLESS6_PING_INTERVAL",
+        hide_env = true,
+        value_parser = interval
+    )]
+    pub interval: Option<Duration>,
+    /// How long an answer may take; what comes later counts as late
+    #[arg(
+        short = 'W',
+        long,
+        value_name = "SECONDS",
+        default_value = "1",
+        allow_negative_numbers = true,
+        env = "ROOTLESS6_PING_WAIT",
+        hide_env = true,
+        value_parser = wait
+    )]
+    pub wait: Duration,
+    /// Bytes in each echo request, 8 at least for the number that proves an answer to be ours
+    #[arg(short, long, value_name = "BYTES", default_value_t = 56, allow_negative_numbers = true, value_parser = clap::value_parser!(u16).range(i64::from(SMALLEST_PAYLOAD)..=i64::from(LARGEST_PAYLOAD)), env = "ROOTLESS6_PING_SIZE", hide_env = true)]
+    pub size: u16,
+}
+
+const PING_EXITS: &str = "\
+Exit status:
+  0    every target has answered
+  1    at least one has not, or it could not be tried
+  2    usage: a target is no unicast IPv6 address, a name has none, or there is no such container
+  5    blocked: something only root can change
+  130  interrupted before every target had answered";
+
+/// Bytes of the nonce.
+const SMALLEST_PAYLOAD: u16 = 8;
+
+/// Bytes: an IPv6 packet carries 65,535, of which 8 are the echo request's own header.
+const LARGEST_PAYLOAD: u16 = 65_527;
+
+/// In seconds. Shorter than a millisecond is no pace that anybody can keep.
+const SHORTEST: f64 = 0.001;
+
+/// In seconds, an hour.
+const LONGEST: f64 = 3600.0;
+
+fn ping_from(text: &str) -> Result<ping::From, String> {
+    match text.split_once(':') {
+        None if text == "host" => Ok(ping::From::Host),
+        None if text == "netns" => Ok(ping::From::Netns),
+        Some(("container", name)) if !name.is_empty() => Ok(ping::From::Container(name.to_owned())),
+        None if text == "container" => Err("which one? `--from container:NAME`".to_owned()),
+        _ => Err("give `host`, `netns` or `container:NAME`".to_owned()),
+    }
+}
+
+fn interval(text: &str) -> Result<Duration, String> {
+    if text.parse() == Ok(0.0) {
+        return Err(
+            "leave it out, and the next echo request goes out as soon as the last one is answered"
+                .to_owned(),
+        );
+    }
+    wait(text)
+}
+
+fn wait(text: &str) -> Result<Duration, String> {
+    match text.parse() {
+        Ok(seconds) if (SHORTEST..=LONGEST).contains(&seconds) => {
+            Ok(Duration::from_secs_f64(seconds))
+        }
+        _ => Err(format!("give {SHORTEST} to {LONGEST} seconds")),
+    }
 }
 
 /// `rootless6 undo`

@@ -22,6 +22,7 @@ use crate::ui::Ui;
 
 pub mod follow;
 pub mod packaging;
+pub mod ping;
 pub mod setup;
 pub mod status;
 pub mod undo;

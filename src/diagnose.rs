@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
+pub use host::ALLOW_PING;
 pub use obstacle::{Wanted, obstacle};
 pub(crate) use rootlesskit::install;
 

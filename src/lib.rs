@@ -27,7 +27,8 @@
 //! - [`caller`] is who runs it: root becomes the user that `--user` names, before all else.
 //! - [`vantage`] is this program as it runs inside another namespace or a container; `main` goes
 //!   there before any thread exists.
-//! - [`probe`] is the prober: packets and sessions are pure, sockets apart.
+//! - [`probe`] is the prober: packets and sessions are pure, sockets apart. [`ping`] is what people
+//!   ask of it by hand, from any vantage point, and what comes back.
 //! - [`uplink`] gives RootlessKit's tap interface IPv6 where RootlessKit itself does not, and a
 //!   follower ([`commands::follow`]) keeps it the host's own.
 //! - [`commands`] are the recipes, one for each command; [`cli`] and [`wizard`] fill a
@@ -47,6 +48,7 @@ pub mod facts;
 pub mod host;
 pub mod hostile;
 pub mod inspect;
+pub mod ping;
 pub mod plan;
 pub mod probe;
 pub mod rehearse;

@@ -63,6 +63,7 @@ fn run(cli: Cli, ui: Ui) -> Result<Report> {
     Ok(match cli.command {
         Command::Setup(setup) => runtime.block_on(commands::setup::run(&setup, global, ui)),
         Command::Verify(verify) => runtime.block_on(commands::verify::run(&verify, global, ui)),
+        Command::Ping(ping) => runtime.block_on(commands::ping::run(&ping, global, ui)),
         Command::Status => runtime.block_on(commands::status::run(global)),
         Command::Undo(undo) => runtime.block_on(commands::undo::run(&undo, global, ui)),
         Command::Uplink => runtime.block_on(commands::uplink::run(global)),

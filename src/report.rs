@@ -1,5 +1,6 @@
 //! One value per run, rendered as text or as JSON.
 
+use std::io::ErrorKind;
 use std::process::ExitCode;
 
 use serde::Serialize;
@@ -86,9 +87,10 @@ impl Report {
     }
 
     /// Prints the report and gives the exit status.
-    pub fn print(self, ui: Ui) -> ExitCode {
+    pub fn print(mut self, ui: Ui) -> ExitCode {
         let written = if ui.json {
-            ui.result(&self.json())
+            let body = std::mem::take(&mut self.body);
+            ui.result(&self.json(body))
         } else {
             ui.result(&self.text)
         };
@@ -96,19 +98,22 @@ impl Report {
             ui.error(error);
         }
         match written {
-            Ok(()) => self.exit.into(),
-            Err(unwritten) => {
+            // A reader that has gone away is no error of ours.
+            Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+                let error = Error::cannot(Exit::Bad, "write the result to standard output")
+                    .caused_by(error);
                 // Nobody can read the document that would have said so.
-                Ui { json: false, ..ui }.error(&unwritten);
+                Ui { json: false, ..ui }.error(&error);
                 match self.exit {
                     Exit::Well => Exit::Bad.into(),
                     exit => exit.into(),
                 }
             }
+            _ => self.exit.into(),
         }
     }
 
-    fn json(&self) -> String {
+    fn json(&self, body: Map<String, Value>) -> String {
         let mut document = Map::new();
         document.insert("schema".to_owned(), json!(SCHEMA));
         document.insert("command".to_owned(), json!(self.command));
@@ -122,7 +127,7 @@ impl Report {
             })
         });
         document.insert("error".to_owned(), json!(error));
-        document.extend(self.body.clone());
+        document.extend(body);
         format!("{:#}\n", Value::Object(document))
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anstyle::{AnsiColor, Style};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::error::{Doing, Error, Result};
+use crate::error::Error;
 
 /// Good news.
 pub const GOOD: Style = AnsiColor::Green.on_default();
@@ -46,18 +46,20 @@ impl Ui {
         !self.json && io::stdin().is_terminal() && io::stderr().is_terminal()
     }
 
-    /// Prints a result. A reader that has gone away is no error of ours.
+    /// Prints a result.
     ///
     /// # Errors
-    /// When it could not be written, to a full disk for example.
-    pub fn result(&self, text: &str) -> Result<()> {
-        let mut out = anstream::stdout();
-        match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-                Err(error).doing(|| "write the result to standard output")
+    /// When it could not be written: the reader has gone away, or a disk is full.
+    pub fn result(&self, text: &str) -> io::Result<()> {
+        let mut out = io::stdout().lock();
+        // Whole: a stream that takes colour away writes each piece of text between two colours alone.
+        match anstream::AutoStream::choice(&out) {
+            anstream::ColorChoice::Never if !self.json => {
+                out.write_all(anstream::adapter::strip_str(text).to_string().as_bytes())?;
             }
-            _ => Ok(()),
+            _ => out.write_all(text.as_bytes())?,
         }
+        out.flush()
     }
 
     /// Talks.

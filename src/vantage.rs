@@ -1,9 +1,10 @@
 //! The program as it runs at a vantage point: in RootlessKit's netns, in a container, on the host.
 //!
 //! `main` comes here before any thread exists, because setns(2) takes a user namespace only from
-//! a process with a single thread. The request is one JSON argument, the answer one JSON line on
-//! standard output. Order matters: the user namespace first, for it gives the capabilities that
-//! the network namespace asks for.
+//! a process with a single thread. The request is one line of JSON on standard input (an argument
+//! where there is none, in a container: the kernel cuts arguments off at 128 KiB), the answer one on
+//! standard output, after lines that tell of what happens meanwhile. Order matters: the user
+//! namespace first, for it gives the capabilities that the network namespace asks for.
 
 use std::fs::File;
 use std::io::Write;
@@ -17,15 +18,21 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Doing, Error, Exit, Result};
 use crate::facts::Network;
 use crate::host::netlink::Netlink;
+use crate::host::process;
 use crate::hostile::plain;
+use crate::ping::Pinged;
+use crate::probe::ping::PingEvent;
 use crate::verify::observe::{self, Observation};
 use crate::{rehearse, uplink};
+
+pub mod ping;
 
 /// The hidden command that leads here.
 pub const COMMAND: &str = "vantage";
 
-/// An honest answer is a few kilobytes; anything longer is not one.
-const LONGEST_ANSWER: usize = 1 << 20;
+/// Bytes. An honest answer is a few kilobytes, and 300 bytes more for each of the thousands of
+/// addresses that may be pinged at once. A container is heard out for much less.
+const LONGEST_ANSWER: usize = 64 << 20;
 
 /// Where to go and what to do there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,6 +64,8 @@ pub enum Task {
     Probe(observe::Request),
     /// Give the tap interface its address and default route.
     Uplink(uplink::Request),
+    /// Send echo requests.
+    Ping(crate::ping::Request),
 }
 
 /// What comes back.
@@ -69,6 +78,10 @@ pub enum Answer {
     Observation(Box<Observation>),
     /// To [`Task::Uplink`]: what was changed, if anything.
     Uplink(uplink::Outcome),
+    /// Something that happens under way to [`Task::Ping`]: not the answer yet.
+    Event(PingEvent),
+    /// To [`Task::Ping`].
+    Pinged(Pinged),
     /// The task could not be done.
     Failed {
         /// What failed.
@@ -78,21 +91,34 @@ pub enum Answer {
     },
 }
 
-/// Serves the request in the second argument, if the first one says so.
+/// Serves the request in the second argument, else on standard input, if the first argument says so.
 pub fn serve_if_asked() -> Option<ExitCode> {
     let mut arguments = std::env::args_os().skip(1);
     if arguments.next()? != COMMAND {
         return None;
     }
-    let request = arguments.next().unwrap_or_default();
-    let answer = serve(&request.to_string_lossy()).unwrap_or_else(|error| Answer::Failed {
-        message: error.message,
-        causes: error.causes,
-    });
+    let request = match arguments.next() {
+        Some(request) => Ok(request.to_string_lossy().into_owned()),
+        None => read_line(),
+    };
+    let answer = request
+        .and_then(|request| serve(&request))
+        .unwrap_or_else(|error| Answer::Failed {
+            message: error.message,
+            causes: error.causes,
+        });
     let failed = matches!(answer, Answer::Failed { .. });
     let line = serde_json::to_string(&answer).unwrap_or_default();
     let written = writeln!(std::io::stdout(), "{line}");
     Some(ExitCode::from(u8::from(failed || written.is_err())))
+}
+
+fn read_line() -> Result<String> {
+    let mut line = String::new();
+    std::io::stdin()
+        .read_line(&mut line)
+        .doing(|| "hear the vantage point's request")?;
+    Ok(line)
 }
 
 fn serve(request: &str) -> Result<Answer> {
@@ -119,6 +145,11 @@ fn serve(request: &str) -> Result<Answer> {
                 observe::observe(&netlink, request).await?,
             ))),
             Task::Uplink(request) => Ok(Answer::Uplink(uplink::bring(&netlink, request).await?)),
+            Task::Ping(request) => {
+                // Ctrl-C reaches all of the terminal's foreground; whoever asked decides what it means.
+                process::hold_signals();
+                Ok(Answer::Pinged(ping::serve(request)))
+            }
         }
     })
 }
@@ -135,7 +166,7 @@ fn enter(join: &Join) -> Result<()> {
         return Err(Error::new(
             Exit::Bad,
             format!(
-                "{} is the host's own network namespace, not RootlessKit's",
+                "{} is the host's own network namespace, not one of RootlessKit's",
                 join.net.display()
             ),
         ));

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::diagnose::{Code, Severity, diagnose};
 use crate::error::{Error, Exit, Result};
@@ -100,7 +100,7 @@ pub struct Check {
 }
 
 /// Round-trip times in milliseconds.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct RoundTrips {
     /// The shortest.
     pub min: f64,
@@ -108,6 +108,24 @@ pub struct RoundTrips {
     pub median: f64,
     /// The longest.
     pub max: f64,
+}
+
+impl RoundTrips {
+    /// Of times in microseconds; none of none.
+    pub fn of_micros(micros: &[u64]) -> Option<Self> {
+        let mut sorted = micros.to_vec();
+        sorted.sort_unstable();
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "microseconds of a round trip are few"
+        )]
+        let ms = |micros: u64| micros as f64 / 1000.0;
+        Some(Self {
+            min: ms(*sorted.first()?),
+            median: ms(*sorted.get(sorted.len() / 2)?),
+            max: ms(*sorted.last()?),
+        })
+    }
 }
 
 /// The answer to it all.

@@ -12,6 +12,7 @@ const PURE: &[&str] = &[
     "diagnose",
     "facts.rs",
     "facts",
+    "ping.rs",
     "plan.rs",
     "plan",
     "request.rs",

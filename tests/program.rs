@@ -33,6 +33,7 @@ fn the_help_names_every_command_flag_and_exit_status_of_the_contract() {
     for word in [
         "setup",
         "verify",
+        "ping",
         "status",
         "undo",
         "--json",
@@ -48,7 +49,7 @@ fn the_help_names_every_command_flag_and_exit_status_of_the_contract() {
     ] {
         assert!(help.contains(word), "{word} is not in {help}");
     }
-    let commands: [(&str, &[&str]); 4] = [
+    let commands: [(&str, &[&str]); 5] = [
         (
             "setup",
             &[
@@ -72,6 +73,21 @@ fn the_help_names_every_command_flag_and_exit_status_of_the_contract() {
             ],
         ),
         ("verify", &["--from", "--network", "--target", "netns"]),
+        (
+            "ping",
+            &[
+                "TARGET",
+                "--from",
+                "--count",
+                "--interval",
+                "--wait",
+                "--size",
+                "-c",
+                "-i",
+                "-W",
+                "-s",
+            ],
+        ),
         ("status", &["--json"]),
         ("undo", &["--yes"]),
     ];

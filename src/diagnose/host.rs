@@ -7,7 +7,7 @@ use crate::facts::{Facts, Ipv6Off, Network};
 const SYSCTL_FILE: &str = "/etc/sysctl.d/zz-rootless6.conf";
 
 /// What lets the user's processes, pasta among them, send echo requests.
-const ALLOW_PING: &[&str] = &[
+pub const ALLOW_PING: &[&str] = &[
     "sysctl -w net.ipv4.ping_group_range='0 2147483647'",
     "echo \"net.ipv4.ping_group_range = 0 2147483647\" > /etc/sysctl.d/60-rootless6.conf",
 ];

@@ -17,6 +17,7 @@ use crate::error::{Doing, Error, Exit, Result, cause_chain};
 use crate::facts::{Container, DockerNetwork, Engine, Seen, Version};
 use crate::hostile::plain;
 
+pub mod container;
 mod stranger;
 
 /// One request's share of patience, in seconds. A healthy Engine takes milliseconds; one that is

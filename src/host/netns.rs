@@ -3,41 +3,116 @@
 use std::process::Stdio;
 use std::time::Duration;
 
-use tokio::process::Command;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Split};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::time::timeout;
 
 use crate::error::{Doing, Error, Exit, Result};
 use crate::hostile::plain;
 use crate::vantage::{self, Answer, Request};
 
+/// Bytes: a panic's message fits.
+const LONGEST_LAST_WORDS: u64 = 4096;
+
 /// Starts this program again as the vantage point and reads its one answer.
-///
-/// `/proc/self/exe` rather than a path: it works after the file was replaced by an upgrade.
 ///
 /// # Errors
 /// When the namespaces cannot be joined, or no answer comes by the deadline.
 pub async fn ask(request: &Request, deadline: Duration) -> Result<Answer> {
-    let json = serde_json::to_string(request).doing(|| "write the request to the vantage point")?;
-    tracing::info!("start a vantage point: {json}");
-    let run = Command::new("/proc/self/exe")
-        .arg0("rootless6")
-        .arg(vantage::COMMAND)
-        .arg(json)
-        .stdin(Stdio::null())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true)
-        .output();
-    let output = match timeout(deadline, run).await {
-        Ok(output) => output.doing(|| "start the vantage point")?,
-        Err(_) => {
-            return Err(Error::cannot(Exit::Bad, "hear from the vantage point")
-                .caused_by(format!("no answer within {} s", deadline.as_secs())));
-        }
+    let asking = async {
+        let mut conversation = Conversation::begin(request).await?;
+        conversation.stop();
+        let answer = conversation.next().await;
+        // Else it would be a zombie for as long as this process lives.
+        let _ = conversation.process.wait().await;
+        answer
     };
-    vantage::read_answer(&output.stdout).map_err(|error| {
-        match String::from_utf8_lossy(&output.stderr).trim() {
+    match timeout(deadline, asking).await {
+        Ok(answer) => answer,
+        Err(_) => Err(Error::cannot(Exit::Bad, "hear from the vantage point")
+            .caused_by(format!("no answer within {} s", deadline.as_secs()))),
+    }
+}
+
+/// A vantage point that may tell of what happens before it answers. It ends when this is dropped.
+#[derive(Debug)]
+pub struct Conversation {
+    process: Child,
+    /// Open as long as it shall go on.
+    stdin: Option<ChildStdin>,
+    lines: Split<BufReader<ChildStdout>>,
+}
+
+impl Conversation {
+    /// Starts this program again as the vantage point.
+    ///
+    /// `/proc/self/exe` rather than a path: it works after the file was replaced by an upgrade.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub async fn begin(request: &Request) -> Result<Self> {
+        let doing = || "start the vantage point";
+        let mut json =
+            serde_json::to_string(request).doing(|| "write the request to the vantage point")?;
+        tracing::info!("start a vantage point: {json}");
+        json.push('\n');
+        let mut process = Command::new("/proc/self/exe")
+            .arg0("rootless6")
+            .arg(vantage::COMMAND)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .doing(doing)?;
+        let (Some(mut stdin), Some(stdout)) = (process.stdin.take(), process.stdout.take()) else {
+            return Err(Error::cannot(Exit::Bad, doing()));
+        };
+        // Where it has died already, its silence and its last words are told instead.
+        let _ = stdin.write_all(json.as_bytes()).await;
+        Ok(Self {
+            process,
+            stdin: Some(stdin),
+            lines: BufReader::new(stdout).split(b'\n'),
+        })
+    }
+
+    /// The next event, or the answer. May be given up and called again.
+    ///
+    /// # Errors
+    /// When the answer is that the task failed, or none comes any more.
+    pub async fn next(&mut self) -> Result<Answer> {
+        let line = self.lines.next_segment().await;
+        match line.doing(|| "hear from the vantage point")? {
+            Some(line) => match vantage::read_answer(&line) {
+                Ok(answer) => Ok(answer),
+                Err(error) => Err(self.last_words(error).await),
+            },
+            None => {
+                let error = Error::new(Exit::Bad, "the vantage point ended without an answer");
+                let error = match self.process.wait().await {
+                    Ok(status) if !status.success() => error.caused_by(status),
+                    _ => error,
+                };
+                Err(self.last_words(error).await)
+            }
+        }
+    }
+
+    /// Asks for the answer now.
+    pub fn stop(&mut self) {
+        self.stdin = None;
+    }
+
+    async fn last_words(&mut self, error: Error) -> Error {
+        self.stop();
+        let mut said = Vec::new();
+        if let Some(stderr) = self.process.stderr.take() {
+            let _ = stderr.take(LONGEST_LAST_WORDS).read_to_end(&mut said).await;
+        }
+        match String::from_utf8_lossy(&said).trim() {
             "" => error,
             said => error.caused_by(plain(said)),
         }
-    })
+    }
 }

@@ -12,10 +12,12 @@ use crate::ui::{FAINT, STRONG, Sign, advice, sign};
 use crate::verify::Verification;
 
 mod checks;
+mod ping;
 mod preview;
 mod snippets;
 
 pub use checks::{checks_in_words, verification};
+pub use ping::{ping_event, pinged, vantage_point};
 pub use preview::{explanation, preview};
 pub use snippets::snippets;
 

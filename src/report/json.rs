@@ -1,8 +1,12 @@
-//! `status` as the contract has it. What is unknown is null, with its reason in `unknown`.
+//! What the contract has for scripts. What is unknown is null, with its reason in `unknown`.
 
 use serde_json::{Map, Value, json};
 
 use crate::facts::{ChosenBy, Facts, Seen};
+
+mod ping;
+
+pub use ping::pinged;
 
 /// The body of `status --json`.
 pub fn status(facts: &Facts) -> Value {

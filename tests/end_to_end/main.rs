@@ -17,6 +17,7 @@ mod containers;
 mod harness;
 mod interrupted;
 mod merge;
+mod ping;
 mod platforms;
 mod readme;
 mod renumbering;

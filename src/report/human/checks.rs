@@ -82,7 +82,7 @@ fn check_line(check: &Check) -> String {
 }
 
 /// Below 10 µs the clock readings themselves are most of it.
-fn milliseconds(value: f64) -> String {
+pub(super) fn milliseconds(value: f64) -> String {
     if value < 0.01 {
         return "<0.01 ms".to_owned();
     }
