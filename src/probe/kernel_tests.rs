@@ -2,6 +2,7 @@
 //! namespaces of its own, which belong to its threads and end with them: nothing leaves the machine.
 
 mod netns;
+mod pmtu;
 
 use std::net::{Ipv6Addr, TcpListener};
 use std::time::Instant;

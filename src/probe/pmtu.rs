@@ -1,10 +1,22 @@
 //! How large a packet gets to an address and back, and whether a router that drops larger ones says so.
+//!
+//! Small and large echoes go out side by side, so that loss is not mistaken for a limit: `search`
+//! decides, and here is what it needs of the outside world. After a Packet Too Big the kernel sends
+//! in fragments, and large echoes pass from then on.
 
-use std::net::Ipv6Addr;
+mod echoes;
+mod search;
+
+use std::net::{Ipv6Addr, SocketAddrV6};
+use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
+use self::search::{Decision, Search};
 use super::icmp_error::ErrorSeen;
+use super::link::PacketLink;
+use super::nonce::Nonces;
+use super::socket::IcmpSocket;
 
 /// One run against one target that is known to answer small echoes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,7 +61,60 @@ pub struct PathMtuReport {
     pub errors: Vec<ErrorSeen>,
 }
 
+/// Sends until a large echo comes back, or it is certain that none will, or the deadline is over.
 /// Never fails: what went wrong is in the report.
-pub fn run(_request: &PathMtuRequest) -> PathMtuReport {
-    PathMtuReport::default()
+pub fn run(request: &PathMtuRequest) -> PathMtuReport {
+    match run_on_socket(request) {
+        Ok(report) => report,
+        Err(why) => PathMtuReport {
+            outcome: PathMtuOutcome::Failed(why),
+            ..PathMtuReport::default()
+        },
+    }
 }
+
+fn run_on_socket(request: &PathMtuRequest) -> Result<PathMtuReport, String> {
+    let mut nonces = Nonces::open()?;
+    let [high, low, ..] = nonces.next()?.to_be_bytes();
+    let identifier = u16::from_be_bytes([high, low]);
+    let (mut socket, _) =
+        IcmpSocket::open(identifier, Instant::now()).map_err(|notes| notes.join(", "))?;
+    let mut search = Search::new(request, socket.identifier());
+    drive(&mut search, &mut socket, || nonces.next())?;
+    Ok(search.into_report())
+}
+
+/// Does what the search decides, on any link, until it is done.
+///
+/// # Errors
+/// The link's, or that there are no more nonces.
+fn drive<L: PacketLink>(
+    search: &mut Search,
+    link: &mut L,
+    mut next_nonce: impl FnMut() -> Result<u64, String>,
+) -> Result<(), String> {
+    loop {
+        match search.decide(link.now()) {
+            Decision::Done => return Ok(()),
+            Decision::Send => {
+                let destination = SocketAddrV6::new(search.target(), 0, 0, 0);
+                for bytes in search.volley(link.now()) {
+                    let (sequence, message) = search.enter(bytes, next_nonce()?);
+                    let at = link.now();
+                    match link.send(destination, &message) {
+                        Ok(()) => search.sent(sequence, at),
+                        Err(kind) => search.refused(kind),
+                    }
+                }
+            }
+            Decision::WaitUntil(until) => {
+                if let Some(arrival) = link.next(until)? {
+                    search.observe(&arrival);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

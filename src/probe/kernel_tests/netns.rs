@@ -11,10 +11,13 @@ use std::sync::mpsc::{Sender, channel};
 use std::thread::JoinHandle;
 
 use nix::sched::{CloneFlags, unshare};
-use nix::unistd::{geteuid, gettid};
+use nix::unistd::{Pid, geteuid, gettid};
 
 /// The other end of the veth pair.
 pub(super) const PEER: &str = "3fff:1::2";
+
+/// A host behind it.
+pub(super) const FAR: &str = "3fff:3::2";
 
 /// Runs a test in a new network namespace whose loopback is up.
 pub(super) fn in_netns(test: impl FnOnce() + Send + 'static) {
@@ -53,6 +56,7 @@ pub(super) fn allow_datagram() {
 
 /// A host in another network namespace at the far end of `veth0`; ends on drop.
 pub(super) struct Neighbour {
+    thread_id: Pid,
     end: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -74,16 +78,54 @@ impl Neighbour {
             let _: Result<(), _> = ended.recv();
         });
         ip("link add veth0 type veth peer name veth1");
-        ip(&format!("link set veth1 netns {}", id.recv().unwrap()));
+        let thread_id: Pid = id.recv().unwrap();
+        ip(&format!("link set veth1 netns {thread_id}"));
         tell_moved.send(()).unwrap();
         ready.recv().unwrap();
         ip("link set veth0 up");
         ip("addr add 3fff:1::1/64 dev veth0 nodad");
         ip(&format!("route add default via {PEER}"));
         Self {
+            thread_id,
             end: Some(end),
             thread: Some(thread),
         }
+    }
+
+    /// A host behind this one: `FAR`, over a link of `mtu` bytes; needs forwarding there.
+    pub(super) fn host_behind(&self, mtu: u32) -> Self {
+        let (tell_id, id) = channel();
+        let (end, ended) = channel();
+        let thread = std::thread::spawn(move || {
+            unshare(CloneFlags::CLONE_NEWNET).unwrap();
+            tell_id.send(gettid()).unwrap();
+            let _: Result<(), _> = ended.recv();
+        });
+        let far = Self {
+            thread_id: id.recv().unwrap(),
+            end: Some(end),
+            thread: Some(thread),
+        };
+        self.ip("link add veth2 type veth peer name veth3");
+        self.ip(&format!("link set veth3 netns {}", far.thread_id));
+        for (host, link, address) in [(self, "veth2", "3fff:3::1"), (&far, "veth3", FAR)] {
+            host.ip(&format!("link set {link} mtu {mtu} up"));
+            host.ip(&format!("addr add {address}/64 dev {link} nodad"));
+        }
+        far.ip("route add default via 3fff:3::1");
+        far
+    }
+
+    /// `ip -6 …` over there.
+    pub(super) fn ip(&self, words: &str) {
+        println!("over there: ip -6 {words}");
+        let status = Command::new("nsenter")
+            .arg(format!("--net=/proc/{}/ns/net", self.thread_id))
+            .args(["ip", "-6"])
+            .args(words.split(' '))
+            .status()
+            .unwrap();
+        assert!(status.success(), "ip -6 {words}: {status}");
     }
 }
 
