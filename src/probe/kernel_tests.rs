@@ -1,6 +1,7 @@
 //! The probers against the real kernel, as root, with `ip` (iproute2). Each test has network
 //! namespaces of its own, which belong to its threads and end with them: nothing leaves the machine.
 
+mod dns;
 mod netns;
 mod pmtu;
 
