@@ -20,6 +20,7 @@ use crate::inspect;
 use crate::request::Proof;
 use crate::vantage::{Answer, Join, Request, Task};
 
+mod apart;
 pub mod judge;
 pub mod observe;
 pub mod published;

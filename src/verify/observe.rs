@@ -1,6 +1,5 @@
 //! What can be observed from one vantage point. Runs there: see [`crate::vantage`].
 
-mod apart;
 mod beside;
 mod settle;
 mod target;

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 
-use super::apart::{Apart, apart};
+use super::super::apart::{Apart, apart};
 use super::{DEADLINE_MS, PORTS, Tcp4Seen, settle};
 use crate::error::Result;
 use crate::facts::Network;

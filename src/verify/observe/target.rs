@@ -6,7 +6,7 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::join;
 
-use super::apart::apart;
+use super::super::apart::apart;
 use super::{DEADLINE_MS, PORTS, Request, TargetSeen};
 use crate::error::Result;
 use crate::facts::RouteKind;

@@ -1,22 +1,23 @@
-//! A probe in a thread of its own: the probers wait on the spot.
+//! What waits on the spot, in a thread of its own: the probers, the C library's resolver. Tokio's
+//! threads for such work would be waited for at the end of the program.
 
 use std::panic::resume_unwind;
 use std::thread;
 
 use tokio::sync::oneshot;
 
-/// A probe under way. One that nobody waits for any more ends with the process.
+/// Work under way. What nobody waits for any more ends with the process.
 pub(super) struct Apart<T> {
     thread: thread::JoinHandle<()>,
     answer: oneshot::Receiver<T>,
 }
 
 /// Starts it.
-pub(super) fn apart<T: Send + 'static>(probe: impl FnOnce() -> T + Send + 'static) -> Apart<T> {
+pub(super) fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Apart<T> {
     let (sender, answer) = oneshot::channel();
     let thread = thread::spawn(move || {
         // Nobody listens any more once the matter is decided.
-        let _ = sender.send(probe());
+        let _ = sender.send(work());
     });
     Apart { thread, answer }
 }
