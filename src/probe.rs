@@ -23,10 +23,12 @@
 //! a network namespace, as pid 1 of a container, or on the host.
 
 pub mod dns;
+mod drive;
 pub mod echo;
 pub mod icmp_error;
 mod ledger;
 mod link;
+mod loss;
 mod nonce;
 pub mod packet;
 pub mod ping;

@@ -6,6 +6,8 @@ use std::net::Ipv6Addr;
 
 use serde::{Deserialize, Serialize};
 
+use super::link::ReceivedError;
+
 /// What an ICMPv6 error, or the kernel's refusal to send, says. Type and code are those of RFC 4443
 /// section 3 (codes 7 and 8 of type 1: RFC 6554, RFC 8883).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,6 +51,29 @@ pub struct ErrorSeen {
     pub count: u32,
 }
 
+impl ErrorSeen {
+    /// Our own kernel refused to send.
+    pub(super) fn refused(kind: ErrorKind) -> Self {
+        Self {
+            kind,
+            icmp_type: None,
+            icmp_code: None,
+            offender: None,
+            count: 1,
+        }
+    }
+
+    pub(super) fn received(error: &ReceivedError<'_>) -> Self {
+        Self {
+            kind: ErrorKind::from_icmp(error.icmp_type, error.icmp_code, error.information),
+            icmp_type: Some(error.icmp_type),
+            icmp_code: Some(error.icmp_code),
+            offender: error.offender,
+            count: 1,
+        }
+    }
+}
+
 impl ErrorKind {
     /// The kind for an ICMPv6 type and code; `information` is the 32-bit word behind the checksum,
     /// which only Packet Too Big uses (its MTU).
@@ -69,6 +94,20 @@ impl ErrorKind {
             (4, _) => Self::ParameterProblem,
             _ => Self::Other(format!("ICMPv6 type {icmp_type} code {icmp_code}")),
         }
+    }
+
+    /// Whether our own kernel had no room for the packet just now (EAGAIN, ENOBUFS: a full send
+    /// buffer, a full queue of the device).
+    pub fn is_full_buffer(&self) -> bool {
+        const EAGAIN: i32 = 11;
+        const ENOBUFS: i32 = 105;
+        matches!(
+            self,
+            Self::Local {
+                errno: EAGAIN | ENOBUFS,
+                ..
+            }
+        )
     }
 
     /// Whether sending again soon will meet the same error: what may end a run before its deadline.

@@ -3,22 +3,29 @@
 
 mod dns;
 mod netns;
+mod ping;
 mod pmtu;
 
 use std::net::{Ipv6Addr, TcpListener};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use nix::net::if_::if_nametoindex;
 
 use self::netns::{Neighbour, PEER, allow_datagram, in_netns, ip};
+use super::drive::drive;
 use super::echo::{
-    self, EchoOutcome, EchoReport, EchoRequest, Rejected, SocketKind, drive, identity,
+    self, EchoOutcome, EchoReport, EchoRequest, Loss, Rejected, SocketKind, identity,
 };
 use super::icmp_error::ErrorKind;
-use super::session::Session;
+use super::ledger::{Identity, Ledger};
+use super::link::{Arrival, PacketLink};
+use super::packet::ECHO_REPLY;
+use super::session::EchoSession;
 use super::socket::IcmpSocket;
 use super::tcp::{self, PortAnswer, TcpOutcome, TcpRequest};
 
+/// Answers in a row that decide the loss, the first included.
+const ANSWERS: u32 = 13;
 /// Nobody's address, behind the router where there is one (RFC 9637, documentation).
 const NOWHERE: &str = "3fff:2::1";
 
@@ -27,10 +34,11 @@ fn address(text: &str) -> Ipv6Addr {
 }
 
 fn run_on(kind: SocketKind, request: &EchoRequest) -> EchoReport {
-    let mut socket = IcmpSocket::open_kind(kind, 0x5a5a, Instant::now()).unwrap();
+    let payload_bytes = usize::from(request.payload_bytes);
+    let mut socket = IcmpSocket::open_kind(kind, 0x5a5a, payload_bytes, Instant::now()).unwrap();
     assert_eq!(socket.set_options(), Vec::<String>::new());
-    let mut session = Session::new(request, identity(request, socket.identifier()));
-    drive(&mut session, &mut socket, || Ok(7)).unwrap();
+    let mut session = EchoSession::new(request, identity(request, socket.identifier()));
+    drive(&mut session, &mut socket, &mut || Ok(7), None).unwrap();
     session.into_report()
 }
 
@@ -43,7 +51,9 @@ fn loopback_answers_on_a_raw_socket_with_nothing_left_over() {
             (report.socket, report.socket_notes.len()),
             (Some(SocketKind::Raw), 0)
         );
-        assert_eq!((report.received, report.rtt_us.len()), (3, 3));
+        assert_eq!(report.loss, Loss::Bearable);
+        assert_eq!((report.sent, report.received), (ANSWERS, ANSWERS));
+        assert_eq!(report.rtt_us.len(), report.received as usize);
         assert_eq!(
             (report.duplicates, report.rejected),
             (0, Rejected::default())
@@ -59,7 +69,7 @@ fn loopback_answers_on_a_datagram_socket() {
         let report = run_on(SocketKind::Datagram, &EchoRequest::new(Ipv6Addr::LOCALHOST));
         assert_eq!(
             (report.outcome, report.received),
-            (EchoOutcome::Answered, 3)
+            (EchoOutcome::Answered, ANSWERS)
         );
         assert_eq!(
             (report.hop_limit, report.rejected),
@@ -79,17 +89,62 @@ fn payloads_from_nothing_to_the_longest_come_back_whole() {
             let report = run_on(SocketKind::Raw, &request);
             assert_eq!(
                 (report.received, report.rejected),
-                (3, Rejected::default()),
+                (ANSWERS, Rejected::default()),
                 "{report:?}"
             );
         }
     });
 }
 
+/// Everything that comes in within a moment after one echo to `::1` went out.
+fn first_bytes(identifier: u16) -> Vec<(u8, u16)> {
+    let mut socket = IcmpSocket::open_kind(SocketKind::Raw, identifier, 8, Instant::now()).unwrap();
+    assert_eq!(socket.set_options(), Vec::<String>::new());
+    let mut ledger = Ledger::new(Identity {
+        destinations: vec!["[::1]:0".parse().unwrap()],
+        identifier,
+        payload_bytes: 8,
+    });
+    let outgoing = ledger.enter(0, 42);
+    assert_eq!(socket.send(&[outgoing]), (1, None));
+    let mut seen = Vec::new();
+    let until = socket.now() + Duration::from_millis(50);
+    while socket.now() < until {
+        let each = &mut |arrival: &Arrival<'_>| {
+            let Arrival::Packet(packet) = arrival else {
+                panic!("{arrival:?}")
+            };
+            let identifier = u16::from_be_bytes([packet.bytes[4], packet.bytes[5]]);
+            seen.push((packet.bytes[0], identifier));
+        };
+        socket.receive(until, each).unwrap();
+    }
+    seen
+}
+
+#[test]
+fn a_raw_socket_is_woken_by_echo_replies_alone_and_by_those_of_others() {
+    in_netns(|| {
+        assert_eq!(first_bytes(0x1111), [(ECHO_REPLY, 0x1111)]);
+        let bystander = IcmpSocket::open_kind(SocketKind::Raw, 0x2222, 8, Instant::now());
+        let mut bystander = bystander.unwrap();
+        bystander.set_options();
+        first_bytes(0x3333);
+        let mut seen = Vec::new();
+        let each = &mut |arrival: &Arrival<'_>| {
+            if let Arrival::Packet(packet) = arrival {
+                seen.push((packet.bytes[0], packet.bytes[4]));
+            }
+        };
+        bystander.receive(bystander.now(), each).unwrap();
+        assert_eq!(seen, [(ECHO_REPLY, 0x33)]);
+    });
+}
+
 #[test]
 fn a_new_netns_refuses_datagram_sockets() {
     in_netns(|| {
-        let refused = IcmpSocket::open_kind(SocketKind::Datagram, 0, Instant::now());
+        let refused = IcmpSocket::open_kind(SocketKind::Datagram, 0, 8, Instant::now());
         assert_eq!(refused.err(), Some(nix::errno::Errno::EACCES));
     });
 }
@@ -270,11 +325,11 @@ fn a_tentative_address_is_waited_for_when_asked() {
             let ports = scope.spawn(|| tcp::run(&tcp));
             let report = echo::run(&patient);
             assert_eq!(
-                (report.outcome, report.received),
-                (EchoOutcome::Answered, 3)
+                (report.outcome, report.loss),
+                (EchoOutcome::Answered, Loss::Bearable)
             );
             assert!(
-                report.sent > 3 || !report.errors.is_empty(),
+                report.sent > ANSWERS || !report.errors.is_empty(),
                 "the address was not tentative"
             );
             let ports = ports.join().unwrap();

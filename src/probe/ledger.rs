@@ -1,24 +1,30 @@
 //! Which echoes went out, and whose reply or error a packet is. Pure.
 
+mod window;
+
+use std::collections::HashMap;
 use std::net::{Ipv6Addr, SocketAddrV6};
 use std::time::Duration;
 
-use super::link::{ReceivedError, ReceivedPacket};
-use super::packet::{self, ECHO_REPLY, ECHO_REQUEST, EchoMessage, Malformed};
+pub(super) use self::window::{State, Window};
+use super::link::{EchoName, Outgoing, ReceivedError, ReceivedPacket};
+use super::packet::{self, ECHO_REPLY, ECHO_REQUEST, EchoMessage, HEADER_BYTES, Malformed};
+use super::packet::{LONGEST_PAYLOAD, NONCE_BYTES};
+use super::report::Rejected;
 
-/// To whom an echo goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Role {
-    Target,
-    /// The address that cannot answer.
-    Control,
-}
+/// Echoes that are remembered for all destinations together, so that thousands of them take a few
+/// megabytes …
+const REMEMBERED: usize = 1 << 18;
+/// … and for one, so that a sequence of 16 bits names one of them.
+const REMEMBERED_OF_ONE: usize = 1 << 13;
+/// At least so many of each: one to wait for, and some that may come late or twice.
+const REMEMBERED_AT_LEAST: usize = 8;
 
 /// What makes a packet ours, beside sequence and nonce.
 #[derive(Debug, Clone)]
 pub(super) struct Identity {
-    pub target: SocketAddrV6,
-    pub control: Option<SocketAddrV6>,
+    /// Each once, ports 0.
+    pub destinations: Vec<SocketAddrV6>,
     /// Chosen by us on a raw socket, by the kernel on a datagram socket.
     pub identifier: u16,
     pub payload_bytes: usize,
@@ -27,15 +33,19 @@ pub(super) struct Identity {
 /// What a packet turned out to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Judgement {
+    /// The first answer to an echo.
     Answer {
-        role: Role,
-        sequence: u16,
+        echo: EchoName,
         round_trip: Duration,
+        /// It had not been given up.
+        was_open: bool,
     },
     Duplicate {
-        role: Role,
+        echo: EchoName,
+        round_trip: Duration,
     },
-    Rejected(Reason),
+    /// From this destination, where the source is one.
+    Rejected(Reason, Option<usize>),
     /// No echo reply at all.
     Unrelated,
 }
@@ -51,86 +61,79 @@ pub(super) enum Reason {
     AlteredPayload,
 }
 
-/// One echo; its sequence is its place in the list plus one.
-#[derive(Debug)]
-struct Echo {
-    role: Role,
-    nonce: u64,
-    /// `None` until the kernel has taken it, and for good when the kernel refused.
-    sent_at: Option<Duration>,
-    answered: bool,
-    failed: bool,
-}
-
 #[derive(Debug)]
 pub(super) struct Ledger {
     identity: Identity,
-    echoes: Vec<Echo>,
+    places: HashMap<(Ipv6Addr, u32), usize>,
+    windows: Vec<Window>,
+    /// An echo without sequence and nonce.
+    template: Vec<u8>,
 }
 
 impl Ledger {
     pub(super) fn new(identity: Identity) -> Self {
-        Self {
-            identity,
-            echoes: Vec::new(),
-        }
-    }
-
-    /// Enters an echo and returns its sequence and bytes; `None` after 65,535 of them.
-    pub(super) fn enter(&mut self, role: Role, nonce: u64) -> Option<(u16, Vec<u8>)> {
-        let sequence = u16::try_from(self.echoes.len() + 1).ok()?;
-        self.echoes.push(Echo {
-            role,
-            nonce,
-            sent_at: None,
-            answered: false,
-            failed: false,
-        });
-        let payload = packet::payload(nonce, self.identity.payload_bytes);
-        let identifier = self.identity.identifier;
-        let message = EchoMessage {
+        let destinations = &identity.destinations;
+        let remembered =
+            (REMEMBERED / destinations.len().max(1)).clamp(REMEMBERED_AT_LEAST, REMEMBERED_OF_ONE);
+        let payload = packet::payload(0, identity.payload_bytes);
+        let template = packet::encode(&EchoMessage {
             icmp_type: ECHO_REQUEST,
-            identifier,
-            sequence,
+            identifier: identity.identifier,
+            sequence: 0,
             payload: &payload,
-        };
-        Some((sequence, packet::encode(&message)))
-    }
-
-    pub(super) fn is_full(&self) -> bool {
-        self.echoes.len() >= usize::from(u16::MAX)
-    }
-
-    pub(super) fn has_control(&self) -> bool {
-        self.identity.control.is_some()
-    }
-
-    /// Where echoes of this role go; `None` for a control nobody asked for.
-    pub(super) fn destination(&self, role: Role) -> Option<SocketAddrV6> {
-        match role {
-            Role::Target => Some(self.identity.target),
-            Role::Control => self.identity.control,
+        });
+        Self {
+            places: (0..)
+                .zip(destinations)
+                .map(|(place, address)| (host(*address), place))
+                .collect(),
+            windows: vec![Window::new(remembered); destinations.len()],
+            template,
+            identity,
         }
+    }
+
+    /// Enters the next echo to a destination. When its window is full, the oldest is forgotten.
+    pub(super) fn enter(&mut self, destination: usize, nonce: u64) -> Outgoing {
+        let number = self.windows[destination].enter(nonce);
+        let mut message = self.template.clone();
+        message[6..8].copy_from_slice(&wire_sequence(number).to_be_bytes());
+        message[HEADER_BYTES..HEADER_BYTES + NONCE_BYTES].copy_from_slice(&nonce.to_be_bytes());
+        Outgoing {
+            echo: EchoName {
+                destination,
+                number,
+            },
+            address: self.identity.destinations[destination],
+            message,
+        }
+    }
+
+    pub(super) fn window(&self, destination: usize) -> &Window {
+        &self.windows[destination]
+    }
+
+    pub(super) fn window_mut(&mut self, destination: usize) -> &mut Window {
+        &mut self.windows[destination]
     }
 
     /// The kernel took the echo at `at`, read before the send.
-    pub(super) fn sent(&mut self, sequence: u16, at: Duration) {
-        if let Some(echo) = self.entry(sequence) {
-            echo.sent_at = Some(at);
-        }
+    pub(super) fn sent(&mut self, echo: EchoName, at: Duration) {
+        self.windows[echo.destination].sent(echo.number, at);
     }
 
     /// Checks a packet against everything that went out; an answer is entered, so that the next
     /// one to the same echo is a duplicate.
     pub(super) fn judge(&mut self, received: &ReceivedPacket<'_>) -> Judgement {
+        let place = self.places.get(&host(received.source)).copied();
         let message = match packet::decode(received.bytes) {
             Ok(message) if message.icmp_type == ECHO_REPLY => message,
-            Err(Malformed::Short { .. }) => return Judgement::Rejected(Reason::Truncated),
+            Err(Malformed::Short { .. }) => return Judgement::Rejected(Reason::Truncated, place),
             _ => return Judgement::Unrelated,
         };
-        match self.check(received, &message) {
+        match self.check(received, &message, place) {
             Ok(judgement) => judgement,
-            Err(reason) => Judgement::Rejected(reason),
+            Err(reason) => Judgement::Rejected(reason, place),
         }
     }
 
@@ -138,79 +141,100 @@ impl Ledger {
         &mut self,
         received: &ReceivedPacket<'_>,
         message: &EchoMessage<'_>,
+        place: Option<usize>,
     ) -> Result<Judgement, Reason> {
         if message.identifier != self.identity.identifier {
             return Err(Reason::OtherIdentifier);
         }
-        let Some(role) = self.role_of(received.source) else {
-            return Err(Reason::ForeignSource);
-        };
-        let payload_bytes = self.identity.payload_bytes;
-        let echo = self
-            .entry(message.sequence)
+        let destination = place.ok_or(Reason::ForeignSource)?;
+        let window = &mut self.windows[destination];
+        let number = window
+            .number_of(message.sequence)
             .ok_or(Reason::UnknownSequence)?;
-        let sent_at = echo.sent_at.ok_or(Reason::UnknownSequence)?;
-        if echo.role != role {
-            return Err(Reason::ForeignSource);
-        }
-        check_payload(message.payload, &packet::payload(echo.nonce, payload_bytes))?;
-        if received.truncated {
-            return Err(Reason::Truncated);
-        }
-        if echo.answered {
-            return Ok(Judgement::Duplicate { role });
-        }
-        echo.answered = true;
+        let entry = window.entry(number).ok_or(Reason::UnknownSequence)?;
+        let sent_at = entry.sent_at().ok_or(Reason::UnknownSequence)?;
+        check_payload(message.payload, entry.nonce, &self.template[HEADER_BYTES..])?;
         let round_trip = round_trip(sent_at, received.stamped_at, received.read_at);
+        let echo = EchoName {
+            destination,
+            number,
+        };
+        if entry.state == State::Answered {
+            return Ok(Judgement::Duplicate { echo, round_trip });
+        }
+        let was_open = entry.state == State::Open;
+        window.settle(number, State::Answered);
         Ok(Judgement::Answer {
-            role,
-            sequence: message.sequence,
+            echo,
             round_trip,
+            was_open,
         })
     }
 
-    /// Whose echo an ICMPv6 error quotes, and whether it is the first error for that echo. `None`
+    /// Which echo an ICMPv6 error quotes, and whether it is the first error for that echo. `None`
     /// when it quotes none of ours: other identifier, sequence, destination or nonce. A quote cut
     /// before the nonce passes on the others alone (RFC 4443 asks routers for more than that).
-    pub(super) fn attribute(&mut self, error: &ReceivedError<'_>) -> Option<(Role, bool)> {
+    pub(super) fn attribute(&mut self, error: &ReceivedError<'_>) -> Option<(EchoName, bool)> {
         let quoted = packet::decode(error.quoted).ok()?;
         if quoted.icmp_type != ECHO_REQUEST || quoted.identifier != self.identity.identifier {
             return None;
         }
-        let role = self.entry(quoted.sequence)?.role;
-        let destination = self.destination(role).map(|address| *address.ip());
-        if error.destination.is_some() && error.destination != destination {
+        let destination = self.quoted_destination(error.destination)?;
+        let window = &mut self.windows[destination];
+        let number = window.number_of(quoted.sequence)?;
+        let entry = window.entry(number)?;
+        if packet::nonce(quoted.payload).is_some_and(|nonce| nonce != entry.nonce) {
             return None;
         }
-        let echo = self.entry(quoted.sequence)?;
-        if packet::nonce(quoted.payload).is_some_and(|nonce| nonce != echo.nonce) {
-            return None;
-        }
-        let first = !echo.failed;
-        echo.failed = true;
-        Some((role, first))
+        let first = window.fail(number);
+        let echo = EchoName {
+            destination,
+            number,
+        };
+        Some((echo, first))
     }
 
-    fn entry(&mut self, sequence: u16) -> Option<&mut Echo> {
-        self.echoes.get_mut(usize::from(sequence).checked_sub(1)?)
-    }
-
-    fn role_of(&self, source: SocketAddrV6) -> Option<Role> {
-        if same_host(self.identity.target, source) {
-            return Some(Role::Target);
+    /// The error queue names the address, but not the link of a link-local one: the first fits, and
+    /// the nonce decides.
+    fn quoted_destination(&self, address: Option<Ipv6Addr>) -> Option<usize> {
+        let address = address?;
+        if !is_link_local(address) {
+            return self.places.get(&(address, 0)).copied();
         }
-        let control = self.identity.control?;
-        same_host(control, source).then_some(Role::Control)
+        let mut destinations = self.identity.destinations.iter();
+        destinations.position(|destination| *destination.ip() == address)
     }
 }
 
-/// Whether a packet from `source` comes from `peer`. Link-local addresses repeat on every link, so
-/// there the interface counts too.
-fn same_host(peer: SocketAddrV6, source: SocketAddrV6) -> bool {
-    if peer.ip() != source.ip() {
-        return false;
+impl Rejected {
+    pub(super) fn count(&mut self, reason: Reason) {
+        let counter = match reason {
+            Reason::Truncated => &mut self.truncated,
+            Reason::OtherIdentifier => &mut self.other_identifier,
+            Reason::ForeignSource => &mut self.foreign_source,
+            Reason::UnknownSequence => &mut self.unknown_sequence,
+            Reason::WrongNonce => &mut self.wrong_nonce,
+            Reason::AlteredPayload => &mut self.altered_payload,
+        };
+        *counter = counter.saturating_add(1);
     }
-    !is_link_local(*peer.ip()) || peer.scope_id() == source.scope_id()
+}
+
+/// The 16 bits of a number that travel: what they leave out, the window and the nonce decide.
+fn wire_sequence(number: u64) -> u16 {
+    let [.., high, low] = number.to_be_bytes();
+    u16::from_be_bytes([high, low])
+}
+
+/// What tells hosts apart. Link-local addresses repeat on every link, so there the link counts too;
+/// elsewhere the scope id means nothing (RFC 4007).
+fn host(address: SocketAddrV6) -> (Ipv6Addr, u32) {
+    let scope_id = if is_link_local(*address.ip()) {
+        address.scope_id()
+    } else {
+        0
+    };
+    (*address.ip(), scope_id)
 }
 
 /// fe80::/10 (RFC 4291 section 2.5.6).
@@ -218,17 +242,22 @@ pub(super) fn is_link_local(address: Ipv6Addr) -> bool {
     address.is_unicast_link_local()
 }
 
-fn check_payload(payload: &[u8], expected: &[u8]) -> Result<(), Reason> {
-    let Some(nonce) = packet::nonce(payload) else {
+/// The bytes of a message whose payload is so long, as the session sends it.
+pub(super) fn message_bytes(payload_bytes: usize) -> usize {
+    HEADER_BYTES + payload_bytes.clamp(NONCE_BYTES, LONGEST_PAYLOAD)
+}
+
+fn check_payload(payload: &[u8], nonce: u64, expected: &[u8]) -> Result<(), Reason> {
+    let Some(received) = packet::nonce(payload) else {
         return Err(Reason::Truncated);
     };
-    if Some(nonce) != packet::nonce(expected) {
+    if received != nonce {
         return Err(Reason::WrongNonce);
     }
     if payload.len() < expected.len() {
         return Err(Reason::Truncated);
     }
-    if payload != expected {
+    if payload[NONCE_BYTES..] != expected[NONCE_BYTES..] {
         return Err(Reason::AlteredPayload);
     }
     Ok(())

@@ -10,18 +10,37 @@ use super::icmp_error::ErrorKind;
 pub(super) trait PacketLink {
     fn now(&self) -> Duration;
 
-    /// Sends one ICMPv6 message.
-    ///
-    /// # Errors
-    /// `ErrorKind::Local`, when the kernel refused it.
-    fn send(&mut self, destination: SocketAddrV6, message: &[u8]) -> Result<(), ErrorKind>;
+    /// Sends ICMPv6 messages in their order, until the kernel refuses one: how many it took, and
+    /// why it refused the next (`ErrorKind::Local`).
+    fn send(&mut self, messages: &[Outgoing]) -> (usize, Option<ErrorKind>);
 
-    /// The next thing that comes in, or `None` when nothing did by `until`; it may return `None`
-    /// earlier.
+    /// Hands over what has come in, and waits for it until `until` when there is nothing; it may
+    /// return earlier, and with more to come. The time up to which everything has been handed
+    /// over, if that can be said: nothing may be called lost before.
     ///
     /// # Errors
     /// The operation that failed and why, when the link can no longer be used.
-    fn next(&mut self, until: Duration) -> Result<Option<Arrival<'_>>, String>;
+    fn receive(
+        &mut self,
+        until: Duration,
+        each: &mut dyn FnMut(&Arrival<'_>),
+    ) -> Result<Option<Duration>, String>;
+}
+
+/// An echo on its way out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Outgoing {
+    pub echo: EchoName,
+    pub address: SocketAddrV6,
+    /// From the ICMPv6 header on.
+    pub message: Vec<u8>,
+}
+
+/// Which echo: the place of its destination in the list, and its number there, from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct EchoName {
+    pub destination: usize,
+    pub number: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -35,8 +54,6 @@ pub(super) enum Arrival<'a> {
 pub(super) struct ReceivedPacket<'a> {
     pub source: SocketAddrV6,
     pub bytes: &'a [u8],
-    /// Longer than the buffer, and cut.
-    pub truncated: bool,
     pub hop_limit: Option<u8>,
     /// When the kernel received it, by its own stamp: wrong when the wall clock was set meanwhile.
     pub stamped_at: Option<Duration>,

@@ -1,13 +1,23 @@
 //! Echoes to many destinations over one socket: what `rootless6 ping` and the benchmark run.
 
+mod session;
+
 use std::net::SocketAddrV6;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
-use super::echo::{self, EchoRequest, Rejected, SocketKind};
+use self::session::PingSession;
+use super::drive::drive;
+use super::echo::{Rejected, SocketKind};
 use super::icmp_error::ErrorSeen;
+use super::ledger::Identity;
+use super::nonce::Nonces;
 use super::session::micros;
+use super::socket::IcmpSocket;
+
+/// Echoes in flight, whatever the receive buffer holds: more make nothing faster.
+const MOST_ROOM: usize = 1024;
 
 /// What to send and how long to wait.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,11 +69,15 @@ pub struct DestinationReport {
     pub duplicates: u32,
     pub reordered: u32,
     pub rejected: Rejected,
-    /// Round trips in the order of arrival, the last 10,000 of them.
+    /// Round trips of answers in time, in the order of arrival: the last 10,000, or fewer where
+    /// there are more than 100 destinations, but the last 100.
     pub rtt_us: Vec<u64>,
     /// Hop limit of the last answer as it arrived.
     pub hop_limit: Option<u8>,
     pub errors: Vec<ErrorSeen>,
+    /// Echoes that were still waited for when the run was stopped: neither answered nor lost.
+    #[serde(default)]
+    pub waiting: u32,
 }
 
 /// Everything that was observed.
@@ -75,6 +89,9 @@ pub struct PingReport {
     pub socket_notes: Vec<String>,
     /// In the order of the request.
     pub destinations: Vec<DestinationReport>,
+    /// Packets that came from no destination and were not ours.
+    #[serde(default)]
+    pub rejected: Rejected,
     pub elapsed_us: u64,
 }
 
@@ -86,44 +103,45 @@ pub fn run(
     tell: &mut dyn FnMut(&PingEvent),
 ) -> PingReport {
     let start = Instant::now();
-    let mut report = PingReport::default();
-    for (place, destination) in request.destinations.iter().enumerate() {
-        if stop() {
-            break;
-        }
-        let count = request.count.unwrap_or(u32::MAX);
-        let wait = request.wait_ms.saturating_mul(u64::from(count));
-        let seen = echo::run(&EchoRequest {
-            scope_id: destination.scope_id(),
-            count,
-            deadline_ms: wait,
-            payload_bytes: request.payload_bytes,
-            ..EchoRequest::new(*destination.ip())
+    let mut report =
+        run_on_socket(request, start, stop, tell).unwrap_or_else(|socket_notes| PingReport {
+            socket_notes,
+            destinations: vec![DestinationReport::default(); request.destinations.len()],
+            ..PingReport::default()
         });
-        for (sequence, rtt_us) in (1..).zip(&seen.rtt_us) {
-            tell(&PingEvent::Answer {
-                destination: place,
-                sequence,
-                rtt_us: *rtt_us,
-                hop_limit: seen.hop_limit,
-                late: Duration::from_micros(*rtt_us) > Duration::from_millis(request.wait_ms),
-                duplicate: false,
-            });
-        }
-        report.socket = seen.socket;
-        report.socket_notes = seen.socket_notes;
-        report.destinations.push(DestinationReport {
-            sent: seen.sent,
-            received: seen.received,
-            late: 0,
-            duplicates: seen.duplicates,
-            reordered: seen.reordered,
-            rejected: seen.rejected,
-            rtt_us: seen.rtt_us,
-            hop_limit: seen.hop_limit,
-            errors: seen.errors,
-        });
-    }
     report.elapsed_us = micros(start.elapsed());
     report
 }
+
+fn run_on_socket(
+    request: &PingRequest,
+    start: Instant,
+    stop: &dyn Fn() -> bool,
+    tell: &mut dyn FnMut(&PingEvent),
+) -> Result<PingReport, Vec<String>> {
+    let mut nonces = Nonces::default();
+    let identifier = nonces.identifier().map_err(|why| vec![why])?;
+    let payload_bytes = usize::from(request.payload_bytes);
+    let (mut socket, mut notes) = IcmpSocket::open(identifier, payload_bytes, start)?;
+    let identity = identity(request, socket.identifier());
+    let room = socket.room().min(MOST_ROOM);
+    let mut session = PingSession::new(request, identity, room, tell);
+    let ended = drive(&mut session, &mut socket, &mut || nonces.next(), Some(stop));
+    notes.extend(ended.err());
+    Ok(PingReport {
+        socket: Some(socket.kind()),
+        socket_notes: notes,
+        ..session.into_report()
+    })
+}
+
+fn identity(request: &PingRequest, identifier: u16) -> Identity {
+    Identity {
+        destinations: request.destinations.clone(),
+        identifier,
+        payload_bytes: usize::from(request.payload_bytes),
+    }
+}
+
+#[cfg(test)]
+mod tests;

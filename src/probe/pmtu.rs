@@ -7,14 +7,14 @@
 mod echoes;
 mod search;
 
-use std::net::{Ipv6Addr, SocketAddrV6};
+use std::net::Ipv6Addr;
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
-use self::search::{Decision, Search};
+use self::search::Search;
+use super::drive::drive;
 use super::icmp_error::ErrorSeen;
-use super::link::PacketLink;
 use super::nonce::Nonces;
 use super::socket::IcmpSocket;
 
@@ -74,46 +74,13 @@ pub fn run(request: &PathMtuRequest) -> PathMtuReport {
 }
 
 fn run_on_socket(request: &PathMtuRequest) -> Result<PathMtuReport, String> {
-    let mut nonces = Nonces::open()?;
-    let [high, low, ..] = nonces.next()?.to_be_bytes();
-    let identifier = u16::from_be_bytes([high, low]);
-    let (mut socket, _) =
-        IcmpSocket::open(identifier, Instant::now()).map_err(|notes| notes.join(", "))?;
+    let mut nonces = Nonces::default();
+    let identifier = nonces.identifier()?;
+    let (mut socket, _) = IcmpSocket::open(identifier, search::MOST_PAYLOAD, Instant::now())
+        .map_err(|notes| notes.join(", "))?;
     let mut search = Search::new(request, socket.identifier());
-    drive(&mut search, &mut socket, || nonces.next())?;
+    drive(&mut search, &mut socket, &mut || nonces.next(), None)?;
     Ok(search.into_report())
-}
-
-/// Does what the search decides, on any link, until it is done.
-///
-/// # Errors
-/// The link's, or that there are no more nonces.
-fn drive<L: PacketLink>(
-    search: &mut Search,
-    link: &mut L,
-    mut next_nonce: impl FnMut() -> Result<u64, String>,
-) -> Result<(), String> {
-    loop {
-        match search.decide(link.now()) {
-            Decision::Done => return Ok(()),
-            Decision::Send => {
-                let destination = SocketAddrV6::new(search.target(), 0, 0, 0);
-                for bytes in search.volley(link.now()) {
-                    let (sequence, message) = search.enter(bytes, next_nonce()?);
-                    let at = link.now();
-                    match link.send(destination, &message) {
-                        Ok(()) => search.sent(sequence, at),
-                        Err(kind) => search.refused(kind),
-                    }
-                }
-            }
-            Decision::WaitUntil(until) => {
-                if let Some(arrival) = link.next(until)? {
-                    search.observe(&arrival);
-                }
-            }
-        }
-    }
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::net::Ipv6Addr;
 use serde::{Deserialize, Serialize};
 
 use super::icmp_error::ErrorSeen;
+pub use super::loss::Loss;
 
 /// One echo run against one target.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,7 +16,7 @@ pub struct EchoRequest {
     pub scope_id: u32,
     /// An address that cannot answer; ignored when it equals the target.
     pub control: Option<Ipv6Addr>,
-    /// Answers wanted, at least 1.
+    /// Answers wanted, at least 1. It takes about 13 until the loss is decided.
     pub count: u32,
     /// Gap between echoes while the last one is unanswered, at least 10 ms.
     pub interval_ms: u64,
@@ -29,14 +30,14 @@ pub struct EchoRequest {
 }
 
 impl EchoRequest {
-    /// Three answers within 3 s, an echo every 200 ms, 56 bytes as in `ping`, no control.
+    /// Three answers within 3 s, an echo every 50 ms, 56 bytes as in `ping`, no control.
     pub fn new(target: Ipv6Addr) -> Self {
         Self {
             target,
             scope_id: 0,
             control: None,
             count: 3,
-            interval_ms: 200,
+            interval_ms: 50,
             deadline_ms: 3000,
             settle_ms: 0,
             payload_bytes: 56,
@@ -73,11 +74,11 @@ pub enum SocketKind {
 /// Packets that looked like answers or errors and were not ours, by reason.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rejected {
-    /// Sent by neither target nor control, or by the wrong one of the two.
+    /// Sent by nobody who was asked.
     pub foreign_source: u32,
     /// Another process's identifier: common on raw sockets, and harmless.
     pub other_identifier: u32,
-    /// A sequence that was never sent.
+    /// A sequence that was not sent there, or too long ago.
     pub unknown_sequence: u32,
     pub wrong_nonce: u32,
     /// The right nonce, but other bytes behind it.
@@ -98,12 +99,15 @@ pub struct EchoReport {
     pub socket_notes: Vec<String>,
     /// Echoes the kernel took, without those to the control.
     pub sent: u32,
-    /// Answers; above the count when late ones came while the control was waited for.
+    /// Answers; above the count where the loss took more of them, or the control was waited for.
     pub received: u32,
     pub duplicates: u32,
     /// Answers that came after the answer to a later echo.
     pub reordered: u32,
     pub rejected: Rejected,
+    /// What the losses since the first answer come to.
+    #[serde(default)]
+    pub loss: Loss,
     /// Round trips in the order of arrival, one for each of `received`.
     pub rtt_us: Vec<u64>,
     /// Hop limit of the last answer as it arrived; 255 means nothing in between routed it.

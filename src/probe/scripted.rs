@@ -1,10 +1,11 @@
 //! A packet link that follows a script, on a clock that moves only while somebody waits.
 
+use std::collections::HashMap;
 use std::net::SocketAddrV6;
 use std::time::Duration;
 
 use super::icmp_error::ErrorKind;
-use super::link::{Arrival, PacketLink, ReceivedError, ReceivedPacket};
+use super::link::{Arrival, Outgoing, PacketLink, ReceivedError, ReceivedPacket};
 use super::packet::ECHO_REPLY;
 
 pub(super) const TARGET: &str = "[3fff:1::1]:0";
@@ -32,6 +33,7 @@ pub(super) enum Effect {
         after: u64,
         icmp_type: u8,
         icmp_code: u8,
+        destination: SocketAddrV6,
         quoted: Vec<u8>,
     },
 }
@@ -67,6 +69,7 @@ impl SentEcho<'_> {
             after,
             icmp_type: 1,
             icmp_code: 0,
+            destination: self.destination,
             quoted: self.message.to_vec(),
         }
     }
@@ -78,40 +81,30 @@ pub(super) struct ScriptedLink {
     script: Box<Script>,
     now: Duration,
     inbox: Vec<(Duration, Effect)>,
-    current: Option<Effect>,
-    numbers: [u32; 2],
+    numbers: HashMap<SocketAddrV6, u32>,
 }
 
 impl ScriptedLink {
     pub(super) fn new(
         script: impl FnMut(&SentEcho<'_>) -> Result<Vec<Effect>, ErrorKind> + 'static,
     ) -> Self {
-        let (now, numbers) = (Duration::ZERO, [0; 2]);
         Self {
             script: Box::new(script),
-            now,
+            now: Duration::ZERO,
             inbox: Vec::new(),
-            current: None,
-            numbers,
+            numbers: HashMap::new(),
         }
     }
-}
 
-impl PacketLink for ScriptedLink {
-    fn now(&self) -> Duration {
-        self.now
-    }
-
-    fn send(&mut self, destination: SocketAddrV6, message: &[u8]) -> Result<(), ErrorKind> {
-        let to_control = destination == CONTROL.parse().unwrap();
-        let number = &mut self.numbers[usize::from(to_control)];
+    fn send_one(&mut self, outgoing: &Outgoing) -> Result<(), ErrorKind> {
+        let number = self.numbers.entry(outgoing.address).or_insert(0);
         *number += 1;
         let echo = SentEcho {
             number: *number,
-            to_control,
+            to_control: outgoing.address == CONTROL.parse().unwrap(),
             at: self.now,
-            destination,
-            message,
+            destination: outgoing.address,
+            message: &outgoing.message,
         };
         for effect in (self.script)(&echo)? {
             let (Effect::Packet { after, .. } | Effect::Error { after, .. }) = &effect;
@@ -121,16 +114,38 @@ impl PacketLink for ScriptedLink {
         self.inbox.sort_by_key(|(at, _)| *at);
         Ok(())
     }
+}
 
-    fn next(&mut self, until: Duration) -> Result<Option<Arrival<'_>>, String> {
+impl PacketLink for ScriptedLink {
+    fn now(&self) -> Duration {
+        self.now
+    }
+
+    fn send(&mut self, messages: &[Outgoing]) -> (usize, Option<ErrorKind>) {
+        for (taken, outgoing) in messages.iter().enumerate() {
+            if let Err(kind) = self.send_one(outgoing) {
+                return (taken, Some(kind));
+            }
+        }
+        (messages.len(), None)
+    }
+
+    /// One thing at a time.
+    fn receive(
+        &mut self,
+        until: Duration,
+        each: &mut dyn FnMut(&Arrival<'_>),
+    ) -> Result<Option<Duration>, String> {
         assert!(until >= self.now, "asked to wait for the past");
         if self.inbox.first().is_none_or(|(at, _)| *at > until) {
             self.now = until;
-            return Ok(None);
+            return Ok(Some(until));
         }
         let (at, effect) = self.inbox.remove(0);
         self.now = at;
-        Ok(Some(arrival(self.current.insert(effect), at)))
+        each(&arrival(&effect, at));
+        let is_all = self.inbox.first().is_none_or(|(next, _)| *next > at);
+        Ok(is_all.then_some(at))
     }
 }
 
@@ -139,7 +154,6 @@ fn arrival(effect: &Effect, read_at: Duration) -> Arrival<'_> {
         Effect::Packet { source, bytes, .. } => Arrival::Packet(ReceivedPacket {
             source: *source,
             bytes,
-            truncated: false,
             hop_limit: Some(61),
             stamped_at: None,
             read_at,
@@ -147,6 +161,7 @@ fn arrival(effect: &Effect, read_at: Duration) -> Arrival<'_> {
         Effect::Error {
             icmp_type,
             icmp_code,
+            destination,
             quoted,
             ..
         } => Arrival::Error(ReceivedError {
@@ -154,7 +169,7 @@ fn arrival(effect: &Effect, read_at: Duration) -> Arrival<'_> {
             icmp_code: *icmp_code,
             information: 0,
             offender: Some("3fff:9::1".parse().unwrap()),
-            destination: None,
+            destination: Some(*destination.ip()),
             quoted,
             read_at,
         }),

@@ -1,13 +1,17 @@
-//! When to send, how long to wait, and what it meant: the echo run as a state machine. Pure; time
-//! is a `Duration` since the start that comes with each event.
+//! One target and its control: when to send, how long to wait, and what it meant. Pure.
 
-use std::net::SocketAddrV6;
 use std::time::Duration;
 
+use super::drive::{Decision, Event, NextNonce, Session};
 use super::icmp_error::{ErrorKind, ErrorSeen};
-use super::ledger::{Identity, Judgement, Ledger, Reason, Role};
-use super::link::{Arrival, ReceivedError, ReceivedPacket};
+use super::ledger::{Identity, Judgement, Ledger};
+use super::link::{Arrival, EchoName, Outgoing, ReceivedError, ReceivedPacket};
+use super::loss::{self, Loss};
 use super::report::{EchoOutcome, EchoReport, EchoRequest};
+
+/// Places in the ledger.
+const TARGET: usize = 0;
+const CONTROL: usize = 1;
 
 /// Echoes to the control: as many as answers are usually wanted; a forger shows at the first.
 const CONTROL_ECHOES: u32 = 3;
@@ -15,36 +19,15 @@ const CONTROL_ECHOES: u32 = 3;
 const HARD_ERROR_ECHOES: u32 = 3;
 /// … over so long ends a run: a route that is just being replaced is back sooner.
 const HARD_ERROR_SPAN: Duration = Duration::from_millis(600);
-/// How long the control may at least take to answer after the last answer of the target.
+/// How long the control may at least take to answer.
 const CONTROL_GRACE: Duration = Duration::from_millis(100);
+/// Else twice the median of so many last round trips: the first may have waited for the link.
+const RECENT: usize = 8;
 /// Keeps an interval of 0 from flooding a silent target.
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(10);
-
-/// What happened.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) enum Event<'a> {
-    /// The kernel took the echo; `at` was read before the send.
-    Sent {
-        sequence: u16,
-        role: Role,
-        at: Duration,
-    },
-    SendFailed {
-        role: Role,
-        kind: ErrorKind,
-        at: Duration,
-    },
-    Arrived(Arrival<'a>),
-}
-
-/// What to do next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Decision {
-    Send(Role),
-    /// Nothing to do before this time, unless something arrives.
-    WaitUntil(Duration),
-    Done(EchoOutcome),
-}
+/// An echo counts as lost after this time, or twice the longest round trip. What a busy machine
+/// holds up for less is no loss.
+const LOSS_PATIENCE: Duration = Duration::from_secs(1);
 
 /// The one hard error that everything since the last answer has met.
 #[derive(Debug)]
@@ -56,62 +39,46 @@ struct Streak {
 }
 
 #[derive(Debug)]
-pub(super) struct Session {
+pub(super) struct EchoSession {
     count: u32,
     interval: Duration,
     deadline: Duration,
     settle: Duration,
     ledger: Ledger,
     report: EchoReport,
-    /// When the last echo to the target was tried, and its sequence if the kernel took it.
-    last_try: Option<(Duration, Option<u16>)>,
+    /// When the last echo to the target was tried, and its number if the kernel took it.
+    last_try: Option<(Duration, Option<u64>)>,
     last_answered: bool,
-    highest_answered: u16,
+    highest_answered: u64,
+    has_control: bool,
     control_tries: u32,
+    control_quota: u32,
+    last_control_at: Duration,
     streak: Option<Streak>,
-    /// When the last answer wanted was in.
-    complete_at: Option<Duration>,
+    /// Number and time of arrival of the first answer.
+    first_answer: Option<(u64, Duration)>,
+    /// All that arrived by this time has been seen.
+    drained_at: Duration,
 }
 
-impl Session {
-    pub(super) fn new(request: &EchoRequest, identity: Identity) -> Self {
-        Self {
-            count: request.count.max(1),
-            interval: Duration::from_millis(request.interval_ms).max(SHORTEST_INTERVAL),
-            deadline: Duration::from_millis(request.deadline_ms),
-            settle: Duration::from_millis(request.settle_ms),
-            ledger: Ledger::new(identity),
-            report: EchoReport::default(),
-            last_try: None,
-            last_answered: false,
-            highest_answered: 0,
-            control_tries: 0,
-            streak: None,
-            complete_at: None,
+impl Session for EchoSession {
+    /// Asking twice gives the same answer: only `prepare` and `observe` change anything.
+    fn decide(&mut self, now: Duration) -> Decision {
+        if now >= self.deadline || self.has_failed_for_good() {
+            return Decision::Done;
         }
-    }
-
-    /// What to do at `now`. Asking twice gives the same answer: only `prepare` and `observe` change
-    /// anything.
-    pub(super) fn decide(&self, now: Duration) -> Decision {
-        if now >= self.deadline {
-            return Decision::Done(self.outcome());
-        }
-        if let Some(complete_at) = self.complete_at {
-            let until = self.control_silent_at(complete_at).min(self.deadline);
-            return wait_or(now, until, Decision::Done(EchoOutcome::Answered));
-        }
-        if self.has_failed_for_good() {
-            return Decision::Done(EchoOutcome::Error);
-        }
-        if self.ledger.is_full() {
-            return Decision::WaitUntil(self.deadline);
+        if self.is_decided() {
+            return wait_or(
+                now,
+                self.control_silent_at().min(self.deadline),
+                Decision::Done,
+            );
         }
         let Some((last_at, _)) = self.last_try else {
-            return Decision::Send(Role::Target);
+            return Decision::Send;
         };
         if self.is_control_due() {
-            return Decision::Send(Role::Control);
+            return Decision::Send;
         }
         let next_at = if self.last_answered {
             now
@@ -121,27 +88,55 @@ impl Session {
         if next_at >= self.deadline {
             return Decision::WaitUntil(self.deadline);
         }
-        wait_or(now, next_at, Decision::Send(Role::Target))
+        wait_or(now, next_at, Decision::Send)
     }
 
-    /// Sequence, destination and bytes of the next echo; `None` when there are no more to send to
-    /// that role.
-    pub(super) fn prepare(
+    fn prepare(
         &mut self,
-        role: Role,
-        nonce: u64,
-    ) -> Option<(u16, SocketAddrV6, Vec<u8>)> {
-        let destination = self.ledger.destination(role)?;
-        let (sequence, message) = self.ledger.enter(role, nonce)?;
-        Some((sequence, destination, message))
+        _: Duration,
+        next_nonce: &mut NextNonce<'_>,
+        batch: &mut Vec<Outgoing>,
+    ) -> Result<(), String> {
+        let to_control = self.last_try.is_some() && self.is_control_due();
+        let destination = if to_control { CONTROL } else { TARGET };
+        batch.push(self.ledger.enter(destination, next_nonce()?));
+        Ok(())
     }
 
-    pub(super) fn observe(&mut self, event: &Event<'_>) {
+    fn observe(&mut self, event: &Event<'_>) {
         match event {
-            Event::Sent { sequence, role, at } => self.sent(*sequence, *role, *at),
-            Event::SendFailed { role, kind, at } => self.send_failed(*role, kind, *at),
+            Event::Sent { echo, at } => self.sent(*echo, *at),
+            Event::SendFailed { echo, kind, at } => self.send_failed(*echo, kind, *at),
             Event::Arrived(Arrival::Packet(packet)) => self.arrived(packet),
             Event::Arrived(Arrival::Error(error)) => self.refused(error),
+            Event::Drained { at } => {
+                self.drained_at = self.drained_at.max(*at);
+                self.judge_loss();
+            }
+        }
+    }
+}
+
+impl EchoSession {
+    /// The identity's first destination is the target; the second, if there is one, the control.
+    pub(super) fn new(request: &EchoRequest, identity: Identity) -> Self {
+        Self {
+            count: request.count.max(1),
+            interval: Duration::from_millis(request.interval_ms).max(SHORTEST_INTERVAL),
+            deadline: Duration::from_millis(request.deadline_ms),
+            settle: Duration::from_millis(request.settle_ms),
+            has_control: identity.destinations.len() > CONTROL,
+            ledger: Ledger::new(identity),
+            report: EchoReport::default(),
+            last_try: None,
+            last_answered: false,
+            highest_answered: 0,
+            control_tries: 0,
+            control_quota: CONTROL_ECHOES,
+            last_control_at: Duration::ZERO,
+            streak: None,
+            first_answer: None,
+            drained_at: Duration::ZERO,
         }
     }
 
@@ -172,13 +167,29 @@ impl Session {
         }
     }
 
-    /// When the control has been silent long enough; at once where there is nothing to wait for.
-    fn control_silent_at(&self, complete_at: Duration) -> Duration {
-        if self.report.control_sent == 0 || self.report.control_answered {
-            return complete_at;
+    /// Whether enough is known of the target.
+    fn is_decided(&self) -> bool {
+        match self.report.loss {
+            Loss::Heavy => true,
+            Loss::Bearable => self.report.received >= self.count,
+            Loss::Undecided => false,
         }
+    }
+
+    /// When the control has been silent long enough; at once where there is nothing to wait for.
+    fn control_silent_at(&self) -> Duration {
+        if self.report.control_sent == 0 || self.report.control_answered {
+            return Duration::ZERO;
+        }
+        let mut recent: Vec<_> = self.report.rtt_us.iter().rev().take(RECENT).collect();
+        recent.sort_unstable();
+        let median = recent.get(recent.len() / 2).map_or(0, |rtt| **rtt);
+        self.last_control_at + CONTROL_GRACE.max(2 * Duration::from_micros(median))
+    }
+
+    fn longest_round_trip(&self) -> Duration {
         let longest = self.report.rtt_us.iter().max().copied().unwrap_or(0);
-        complete_at + CONTROL_GRACE.max(2 * Duration::from_micros(longest))
+        Duration::from_micros(longest)
     }
 
     /// Only while nothing has answered: after an answer, errors are loss.
@@ -192,123 +203,116 @@ impl Session {
             && streak.last_at >= self.settle
     }
 
-    /// One echo to the control behind each of the first to the target.
+    /// One echo to the control behind each of the first to the target, and again when the first
+    /// answer came late: until then the path may not have been there.
     fn is_control_due(&self) -> bool {
         let tries = self.report.sent + local_failures(&self.report.errors);
-        self.ledger.has_control() && self.control_tries < tries.min(CONTROL_ECHOES)
+        self.has_control && self.control_tries < tries.min(self.control_quota)
     }
 
-    fn sent(&mut self, sequence: u16, role: Role, at: Duration) {
-        self.ledger.sent(sequence, at);
-        match role {
-            Role::Target => {
-                self.report.sent += 1;
-                self.last_try = Some((at, Some(sequence)));
-                self.last_answered = false;
-            }
-            Role::Control => {
-                self.report.control_sent += 1;
-                self.control_tries += 1;
-            }
+    /// The verdict on loss, which stays once it has come.
+    ///
+    /// What went out before the path was there says nothing about loss: an echo may be held up or
+    /// dropped while an address is tentative. The path is there since the first answer left the
+    /// target, about; and the first answer itself is an answer by choice, not by chance.
+    fn judge_loss(&mut self) {
+        let Some((first, arrived_at)) = self.first_answer else {
+            return;
+        };
+        if self.report.loss != Loss::Undecided {
+            return;
+        }
+        let shortest = self.report.rtt_us.iter().min().copied().unwrap_or(0);
+        let there_since = arrived_at.saturating_sub(Duration::from_micros(shortest));
+        let patience = LOSS_PATIENCE.max(2 * self.longest_round_trip());
+        let lost_before = (self.drained_at + Duration::from_nanos(1)).saturating_sub(patience);
+        let echoes = self.ledger.window(TARGET).iter();
+        let counted = echoes.filter(|(number, echo)| {
+            *number > first && echo.sent_at().is_some_and(|sent_at| sent_at >= there_since)
+        });
+        self.report.loss = loss::judge(counted.filter_map(|(_, echo)| echo.fate(lost_before)));
+    }
+
+    fn sent(&mut self, echo: EchoName, at: Duration) {
+        self.ledger.sent(echo, at);
+        if echo.destination == CONTROL {
+            self.report.control_sent += 1;
+            self.control_tries += 1;
+            self.last_control_at = at;
+        } else {
+            self.report.sent += 1;
+            self.last_try = Some((at, Some(echo.number)));
+            self.last_answered = false;
         }
     }
 
-    fn send_failed(&mut self, role: Role, kind: &ErrorKind, at: Duration) {
-        let seen = ErrorSeen {
-            kind: kind.clone(),
-            icmp_type: None,
-            icmp_code: None,
-            offender: None,
-            count: 1,
-        };
-        match role {
-            Role::Target => {
-                count_error(&mut self.report.errors, seen);
-                self.last_try = Some((at, None));
-                self.last_answered = false;
-                self.extend_streak(kind, at);
-            }
-            Role::Control => {
-                count_error(&mut self.report.control_errors, seen);
-                self.control_tries += 1;
-            }
+    fn send_failed(&mut self, echo: EchoName, kind: &ErrorKind, at: Duration) {
+        let seen = ErrorSeen::refused(kind.clone());
+        if echo.destination == CONTROL {
+            count_error(&mut self.report.control_errors, seen);
+            self.control_tries += 1;
+        } else {
+            count_error(&mut self.report.errors, seen);
+            self.last_try = Some((at, None));
+            self.last_answered = false;
+            self.extend_streak(kind, at);
         }
     }
 
     fn arrived(&mut self, packet: &ReceivedPacket<'_>) {
         match self.ledger.judge(packet) {
+            Judgement::Answer { echo, .. } if echo.destination == CONTROL => {
+                self.report.control_answered = true;
+            }
             Judgement::Answer {
-                role: Role::Control,
-                ..
-            } => self.report.control_answered = true,
-            Judgement::Answer {
-                role: Role::Target,
-                sequence,
-                round_trip,
+                echo, round_trip, ..
             } => {
                 self.report.hop_limit = packet.hop_limit;
-                self.answered(sequence, round_trip, packet.read_at);
+                self.answered(echo.number, round_trip, packet.read_at);
             }
-            Judgement::Duplicate { role: Role::Target } => self.report.duplicates += 1,
-            Judgement::Duplicate {
-                role: Role::Control,
+            Judgement::Duplicate { echo, .. } if echo.destination == TARGET => {
+                self.report.duplicates += 1;
             }
-            | Judgement::Unrelated => {}
-            Judgement::Rejected(reason) => self.reject(reason),
+            Judgement::Duplicate { .. } | Judgement::Unrelated => {}
+            Judgement::Rejected(reason, _) => self.report.rejected.count(reason),
         }
     }
 
-    fn answered(&mut self, sequence: u16, round_trip: Duration, at: Duration) {
+    fn answered(&mut self, number: u64, round_trip: Duration, at: Duration) {
         let report = &mut self.report;
         report.received += 1;
         report.rtt_us.push(micros(round_trip));
-        if sequence < self.highest_answered {
+        if number < self.highest_answered {
             report.reordered += 1;
         }
-        self.highest_answered = self.highest_answered.max(sequence);
-        if matches!(self.last_try, Some((_, Some(last))) if last == sequence) {
+        self.highest_answered = self.highest_answered.max(number);
+        if matches!(self.last_try, Some((_, Some(last))) if last == number) {
             self.last_answered = true;
         }
         self.streak = None;
-        if report.received >= self.count && self.complete_at.is_none() {
-            self.complete_at = Some(at);
+        if self.first_answer.is_none() {
+            self.first_answer = Some((number, at));
+            if number > u64::from(CONTROL_ECHOES) || at > self.last_control_at + CONTROL_GRACE {
+                self.control_quota = self.control_tries + CONTROL_ECHOES;
+            }
         }
-    }
-
-    fn reject(&mut self, reason: Reason) {
-        let rejected = &mut self.report.rejected;
-        let counter = match reason {
-            Reason::Truncated => &mut rejected.truncated,
-            Reason::OtherIdentifier => &mut rejected.other_identifier,
-            Reason::ForeignSource => &mut rejected.foreign_source,
-            Reason::UnknownSequence => &mut rejected.unknown_sequence,
-            Reason::WrongNonce => &mut rejected.wrong_nonce,
-            Reason::AlteredPayload => &mut rejected.altered_payload,
-        };
-        *counter += 1;
+        self.judge_loss();
     }
 
     fn refused(&mut self, error: &ReceivedError<'_>) {
-        let Some((role, first)) = self.ledger.attribute(error) else {
+        let Some((echo, first)) = self.ledger.attribute(error) else {
             self.report.rejected.foreign_error += 1;
             return;
         };
-        let kind = ErrorKind::from_icmp(error.icmp_type, error.icmp_code, error.information);
-        let seen = ErrorSeen {
-            kind: kind.clone(),
-            icmp_type: Some(error.icmp_type),
-            icmp_code: Some(error.icmp_code),
-            offender: error.offender,
-            count: 1,
-        };
-        if role == Role::Control {
+        let seen = ErrorSeen::received(error);
+        if echo.destination == CONTROL {
             count_error(&mut self.report.control_errors, seen);
             return;
         }
-        count_error(&mut self.report.errors, seen);
         if first {
-            self.extend_streak(&kind, error.read_at);
+            self.extend_streak(&seen.kind, error.read_at);
         }
+        count_error(&mut self.report.errors, seen);
     }
 
     fn extend_streak(&mut self, kind: &ErrorKind, at: Duration) {
@@ -351,7 +355,7 @@ fn local_failures(errors: &[ErrorSeen]) -> u32 {
 
 /// Adds to the entry of the same kind, type, code and offender, or makes one. Kinds are ours to
 /// name, but offenders are the network's to invent: the list stops growing at 32 entries.
-fn count_error(errors: &mut Vec<ErrorSeen>, seen: ErrorSeen) {
+pub(super) fn count_error(errors: &mut Vec<ErrorSeen>, seen: ErrorSeen) {
     const LONGEST_LIST: usize = 32;
     let same = errors.iter().position(|entry| {
         (
@@ -362,7 +366,7 @@ fn count_error(errors: &mut Vec<ErrorSeen>, seen: ErrorSeen) {
         ) == (&seen.kind, seen.icmp_type, seen.icmp_code, seen.offender)
     });
     if let Some(place) = same {
-        errors[place].count += 1;
+        errors[place].count = errors[place].count.saturating_add(1);
         return;
     }
     if errors.len() < LONGEST_LIST {

@@ -1,32 +1,35 @@
 //! The kernel's two ICMPv6 sockets, raw and datagram, as a packet link.
 
+mod filter;
 mod receive;
+mod send;
 
 use std::net::{Ipv6Addr, SocketAddrV6};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::time::{Duration, Instant, SystemTime};
 
-use nix::cmsg_space;
 use nix::errno::Errno;
-use nix::libc::{SO_EE_ORIGIN_ICMP6, sock_extended_err, sockaddr_in6, timespec};
 use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::socket::{
     AddressFamily, MsgFlags, SetSockOpt, SockFlag, SockProtocol, SockType, SockaddrIn6, bind,
-    getsockname, getsockopt, sendto, setsockopt, socket, sockopt,
+    getsockname, getsockopt, setsockopt, socket, sockopt,
 };
 use nix::sys::time::TimeSpec;
 
-use self::receive::{PacketHead, receive_error, receive_packet};
+use self::receive::Inbox;
+use self::send::send_batch;
 use super::icmp_error::ErrorKind;
-use super::ledger::is_link_local;
-use super::link::{Arrival, PacketLink, ReceivedError, ReceivedPacket};
-use super::packet::{ECHO_REPLY, HEADER_BYTES};
+use super::ledger::{is_link_local, message_bytes};
+use super::link::{Arrival, Outgoing, PacketLink, ReceivedPacket};
 use super::report::SocketKind;
 
-/// The longest IPv6 payload, so that nothing is cut on reading.
-const BUFFER_BYTES: usize = 65_535;
-/// Packets of others a raw socket skips before it looks at the clock again.
-const SKIPPED_AT_ONCE: usize = 64;
+/// Asked for: a few thousand small packets. Without CAP_NET_ADMIN the kernel gives no more than
+/// net.core.rmem_max, and some 300.
+const RECEIVE_BUFFER_BYTES: usize = 2 << 20;
+/// What the kernel charges for a small packet (`skb->truesize`), amply.
+const PACKET_OVERHEAD_BYTES: usize = 1280;
+/// Batches of the error queue that are read before anything else is done.
+const ERROR_BATCHES: usize = 16;
 
 /// An open ICMPv6 socket that is bound to no address; closed on drop.
 pub(super) struct IcmpSocket {
@@ -34,8 +37,11 @@ pub(super) struct IcmpSocket {
     kind: SocketKind,
     identifier: u16,
     start: Instant,
-    buffer: Vec<u8>,
-    control: Vec<u8>,
+    inbox: Inbox,
+    /// Bytes of a message as we send it.
+    message_bytes: usize,
+    /// A call has returned an error whose packet is in the error queue.
+    errors_wait: bool,
 }
 
 impl IcmpSocket {
@@ -47,11 +53,12 @@ impl IcmpSocket {
     /// Why each kind failed, when both did.
     pub(super) fn open(
         identifier: u16,
+        payload_bytes: usize,
         start: Instant,
     ) -> Result<(Self, Vec<String>), Vec<String>> {
         let mut notes = Vec::new();
         for kind in [SocketKind::Raw, SocketKind::Datagram] {
-            match Self::open_kind(kind, identifier, start) {
+            match Self::open_kind(kind, identifier, payload_bytes, start) {
                 Ok(socket) => {
                     notes.extend(socket.set_options());
                     return Ok((socket, notes));
@@ -65,6 +72,7 @@ impl IcmpSocket {
     pub(super) fn open_kind(
         kind: SocketKind,
         identifier: u16,
+        payload_bytes: usize,
         start: Instant,
     ) -> Result<Self, Errno> {
         let socket_type = match kind {
@@ -82,14 +90,16 @@ impl IcmpSocket {
             SocketKind::Raw => identifier,
             SocketKind::Datagram => bound_identifier(&socket)?,
         };
-        let control = cmsg_space!(timespec, i32, (sock_extended_err, sockaddr_in6));
+        let message_bytes = message_bytes(payload_bytes);
         Ok(Self {
             socket,
             kind,
             identifier,
             start,
-            buffer: vec![0; BUFFER_BYTES],
-            control,
+            // One more byte than we send, so that a longer reply shows.
+            inbox: Inbox::new(message_bytes + 1),
+            message_bytes,
+            errors_wait: false,
         })
     }
 
@@ -101,11 +111,17 @@ impl IcmpSocket {
         self.identifier
     }
 
-    /// Asks for the error queue, hop limits and receive stamps; returns a note for each refusal,
-    /// because an echo is worth sending without them.
+    /// Asks for the error queue, hop limits and receive stamps, and to be woken by echo replies
+    /// alone; returns a note for each refusal, because an echo is worth sending without them.
     pub(super) fn set_options(&self) -> Vec<String> {
         let socket = &self.socket;
+        let buffer = RECEIVE_BUFFER_BYTES;
+        // What there is in the end, `room` asks.
+        let _ = setsockopt(socket, sockopt::RcvBufForce, &buffer)
+            .or_else(|_| setsockopt(socket, sockopt::RcvBuf, &buffer));
+        let is_raw = self.kind == SocketKind::Raw;
         [
+            is_raw.then(|| filter::attach(socket)).flatten(),
             refused("IPV6_RECVERR", socket, sockopt::Ipv6RecvErr),
             refused("IPV6_RECVHOPLIMIT", socket, sockopt::Ipv6RecvHopLimit),
             refused("SO_TIMESTAMPNS", socket, sockopt::ReceiveTimestampns),
@@ -115,42 +131,80 @@ impl IcmpSocket {
         .collect()
     }
 
-    /// Waits for something to read; empty flags when there is nothing by `until`.
-    fn wait(&self, until: Duration) -> Result<PollFlags, String> {
+    /// How many replies the receive buffer holds for certain.
+    pub(super) fn room(&self) -> usize {
+        let buffer = getsockopt(&self.socket, sockopt::RcvBuf).unwrap_or(0);
+        buffer / (PACKET_OVERHEAD_BYTES + 2 * self.message_bytes)
+    }
+
+    /// Waits for something to read; empty flags when there was nothing by `until`, and `None` for a
+    /// signal.
+    fn wait(&self, until: Duration) -> Result<Option<PollFlags>, String> {
         let left = until.saturating_sub(self.now());
         let mut waiting = [PollFd::new(self.socket.as_fd(), PollFlags::POLLIN)];
         match ppoll(&mut waiting, Some(TimeSpec::from(left)), None) {
             Ok(_) => {}
-            Err(Errno::EINTR) => return Ok(PollFlags::empty()),
+            Err(Errno::EINTR) => return Ok(None),
             Err(errno) => return Err(format!("poll ICMPv6 socket: {}", words(errno))),
         }
         let ready = waiting[0].revents().unwrap_or(PollFlags::empty());
         if ready.contains(PollFlags::POLLNVAL) {
             return Err("poll ICMPv6 socket: not an open file".to_owned());
         }
-        Ok(ready)
+        Ok(Some(ready))
     }
 
-    /// The next packet that may be an echo reply. A raw socket sees every ICMPv6 message of the
-    /// namespace, our own echoes to `::1` too; they are skipped without going back to `ppoll`.
-    fn read_packet(&mut self) -> Option<PacketHead> {
-        for _ in 0..SKIPPED_AT_ONCE {
-            let head =
-                receive_packet(self.socket.as_raw_fd(), &mut self.buffer, &mut self.control)?;
-            let is_message = head.length >= HEADER_BYTES;
-            if is_message && self.buffer[0] == ECHO_REPLY {
-                return Some(head);
+    /// Hands over one batch of packets: whether there was any, and up to when that was all.
+    fn read_packets(&mut self, each: &mut dyn FnMut(&Arrival<'_>)) -> (bool, Option<Duration>) {
+        let as_of = self.now();
+        let start = self.start;
+        let mut clocks = None;
+        let read = self.inbox.read(&self.socket, MsgFlags::empty(), |message| {
+            let (now, wall) = *clocks.get_or_insert_with(|| (start.elapsed(), wall_clock()));
+            let Some(source) = message.address else {
+                return;
+            };
+            each(&Arrival::Packet(ReceivedPacket {
+                source,
+                bytes: message.bytes,
+                hop_limit: message.hop_limit,
+                stamped_at: message
+                    .stamp
+                    .and_then(|stamp| arrived_at(now, wall?, stamp)),
+                read_at: now,
+            }));
+        });
+        match read {
+            Ok(is_all) => (true, is_all.then_some(as_of)),
+            Err(Errno::EAGAIN) => (false, Some(as_of)),
+            Err(_) => {
+                self.errors_wait = true;
+                (false, None)
             }
         }
-        None
     }
 
-    /// When a packet with this stamp arrived, on the clock of `now()`.
-    fn arrival(&self, stamp: Duration) -> Option<Duration> {
-        let wall = SystemTime::now()
-            .duration_since(SystemTime::UNIX_EPOCH)
-            .ok()?;
-        arrived_at(self.now(), wall, stamp)
+    fn read_errors(&mut self, each: &mut dyn FnMut(&Arrival<'_>)) {
+        self.errors_wait = false;
+        let mut seen = 0;
+        for _ in 0..ERROR_BATCHES {
+            let read_at = self.start.elapsed();
+            let read = self
+                .inbox
+                .read(&self.socket, MsgFlags::MSG_ERRQUEUE, |message| {
+                    seen += 1;
+                    if let Some(error) = message.as_error(read_at) {
+                        each(&Arrival::Error(error));
+                    }
+                });
+            if !matches!(read, Ok(false)) {
+                break;
+            }
+        }
+        if seen == 0 {
+            // Nothing queued: an error without a packet, which reading clears.
+            let _ = getsockopt(&self.socket, sockopt::SocketError);
+        }
     }
 }
 
@@ -164,69 +218,54 @@ impl PacketLink for IcmpSocket {
     ///
     /// Tries twice, because the first call may return an error that an earlier echo has brought
     /// back (linux:net/core/sock.c, `sock_alloc_send_pskb`); that one also is in the error queue.
-    fn send(&mut self, destination: SocketAddrV6, message: &[u8]) -> Result<(), ErrorKind> {
-        if is_link_local(*destination.ip()) && destination.scope_id() == 0 {
-            return Err(local_error(Errno::EINVAL));
+    fn send(&mut self, messages: &[Outgoing]) -> (usize, Option<ErrorKind>) {
+        let vague = messages.iter().position(|one| is_without_link(one.address));
+        let clear = &messages[..vague.unwrap_or(messages.len())];
+        if clear.is_empty() {
+            return (0, vague.map(|_| local_error(Errno::EINVAL)));
         }
-        let address = SockaddrIn6::from(destination);
-        let try_once = || {
-            sendto(
-                self.socket.as_raw_fd(),
-                message,
-                &address,
-                MsgFlags::empty(),
-            )
-            .map(drop)
-        };
-        try_once().or_else(|_| try_once()).map_err(local_error)
+        let first = send_batch(&self.socket, clear);
+        self.errors_wait |= first.is_err();
+        match first.or_else(|_| send_batch(&self.socket, clear)) {
+            Ok(taken) => (taken, None),
+            Err(errno) => (0, Some(local_error(errno))),
+        }
     }
 
-    fn next(&mut self, until: Duration) -> Result<Option<Arrival<'_>>, String> {
-        let ready = self.wait(until)?;
-        if ready.contains(PollFlags::POLLERR) {
-            return Ok(self.next_error().map(Arrival::Error));
+    fn receive(
+        &mut self,
+        until: Duration,
+        each: &mut dyn FnMut(&Arrival<'_>),
+    ) -> Result<Option<Duration>, String> {
+        if self.errors_wait {
+            self.read_errors(each);
         }
-        if !ready.contains(PollFlags::POLLIN) {
-            return Ok(None);
+        let (any, as_of) = self.read_packets(each);
+        if any || self.errors_wait || self.now() >= until {
+            return Ok(as_of);
         }
-        let Some(head) = self.read_packet() else {
-            return Ok(None);
+        let Some(ready) = self.wait(until)? else {
+            return Ok(as_of);
         };
-        Ok(Some(Arrival::Packet(ReceivedPacket {
-            source: head.source,
-            bytes: &self.buffer[..head.length],
-            truncated: head.truncated,
-            hop_limit: head.hop_limit,
-            stamped_at: head.stamp.and_then(|stamp| self.arrival(stamp)),
-            read_at: self.now(),
-        })))
+        if ready.is_empty() {
+            return Ok(Some(until));
+        }
+        if ready.contains(PollFlags::POLLERR) {
+            self.read_errors(each);
+        }
+        Ok(self.read_packets(each).1)
     }
 }
 
-impl IcmpSocket {
-    /// The oldest entry of the error queue that came as ICMPv6. What our own kernel queues
-    /// (`EMSGSIZE`), `send` has returned already.
-    fn next_error(&mut self) -> Option<ReceivedError<'_>> {
-        let Some(head) =
-            receive_error(self.socket.as_raw_fd(), &mut self.buffer, &mut self.control)
-        else {
-            // Nothing queued: an error without a packet, which reading clears.
-            let _ = getsockopt(&self.socket, sockopt::SocketError);
-            return None;
-        };
-        if head.error.ee_origin != SO_EE_ORIGIN_ICMP6 {
-            return None;
-        }
-        Some(ReceivedError {
-            icmp_type: head.error.ee_type,
-            icmp_code: head.error.ee_code,
-            information: head.error.ee_info,
-            offender: head.offender,
-            destination: head.destination,
-            quoted: &self.buffer[..head.length],
-            read_at: self.now(),
-        })
-    }
+/// fe80::1 is a different host on each link.
+fn is_without_link(address: SocketAddrV6) -> bool {
+    is_link_local(*address.ip()) && address.scope_id() == 0
+}
+
+fn wall_clock() -> Option<Duration> {
+    SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .ok()
 }
 
 /// Binds a datagram socket to any address; the kernel takes the port it finds as the identifier of

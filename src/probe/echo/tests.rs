@@ -5,6 +5,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::super::icmp_error::ErrorKind;
+use super::super::link::PacketLink;
 use super::super::scripted::{CONTROL, Effect, IDENTIFIER, ScriptedLink, SentEcho, TARGET};
 use super::*;
 
@@ -13,6 +14,7 @@ fn request() -> EchoRequest {
     let control: SocketAddrV6 = CONTROL.parse().unwrap();
     EchoRequest {
         control: Some(*control.ip()),
+        interval_ms: 200,
         ..EchoRequest::new(*target.ip())
     }
 }
@@ -23,18 +25,17 @@ fn run_over(
     script: impl FnMut(&SentEcho<'_>) -> Result<Vec<Effect>, ErrorKind> + 'static,
 ) -> EchoReport {
     let mut link = ScriptedLink::new(script);
-    let mut session = Session::new(request, identity(request, IDENTIFIER));
+    let mut session = EchoSession::new(request, identity(request, IDENTIFIER));
     let mut last_nonce = 0;
-    let outcome = drive(&mut session, &mut link, || {
+    let mut next_nonce = || {
         last_nonce += 1;
         Ok(last_nonce)
-    });
-    let report = EchoReport {
+    };
+    drive(&mut session, &mut link, &mut next_nonce, None).unwrap();
+    EchoReport {
         elapsed_us: micros(link.now()),
         ..session.into_report()
-    };
-    assert_eq!(outcome, Ok(report.outcome));
-    report
+    }
 }
 
 fn millis(count: u64) -> u64 {
@@ -48,11 +49,13 @@ fn local(errno: i32) -> ErrorKind {
     }
 }
 
+/// Answers in a row that decide the loss, the first included.
+const ANSWERS: u32 = 13;
 const ENETUNREACH: i32 = 101;
 const ENOBUFS: i32 = 105;
 
 #[test]
-fn a_healthy_target_takes_three_round_trips_and_the_grace() {
+fn a_healthy_target_takes_as_many_round_trips_as_decide_the_loss() {
     let report = run_over(&request(), |echo| {
         Ok(if echo.to_control {
             vec![]
@@ -63,12 +66,42 @@ fn a_healthy_target_takes_three_round_trips_and_the_grace() {
     assert_eq!(report.outcome, EchoOutcome::Answered);
     assert_eq!(
         (report.sent, report.received, report.control_sent),
-        (3, 3, 3)
+        (ANSWERS, ANSWERS, 3)
     );
-    assert_eq!(report.rtt_us, [millis(10); 3]);
+    assert_eq!(report.loss, Loss::Bearable);
+    assert_eq!(report.rtt_us, [millis(10); ANSWERS as usize]);
     assert_eq!(report.hop_limit, Some(61));
     assert!(!report.control_answered);
-    assert_eq!(report.elapsed_us, millis(3 * 10 + 100));
+    assert_eq!(report.elapsed_us, millis(13 * 10));
+}
+
+#[test]
+fn the_control_has_100_ms_to_answer() {
+    let report = run_over(&request(), |echo| {
+        Ok(if echo.to_control {
+            vec![]
+        } else {
+            vec![echo.reply(1)]
+        })
+    });
+    assert_eq!(report.elapsed_us, millis(2 + 100), "the third went at 2 ms");
+}
+
+#[test]
+fn a_round_trip_of_200_ms_takes_less_than_a_second() {
+    let request = EchoRequest {
+        interval_ms: 50,
+        ..request()
+    };
+    let report = run_over(&request, |echo| {
+        Ok(if echo.to_control {
+            vec![]
+        } else {
+            vec![echo.reply(200)]
+        })
+    });
+    assert_eq!(report.loss, Loss::Bearable);
+    assert_eq!(report.elapsed_us, millis(12 * 50 + 200));
 }
 
 #[test]
@@ -78,7 +111,7 @@ fn without_a_control_the_last_answer_is_the_end() {
         ..request()
     };
     let report = run_over(&request, |echo| Ok(vec![echo.reply(10)]));
-    assert_eq!((report.elapsed_us, report.control_sent), (millis(30), 0));
+    assert_eq!((report.elapsed_us, report.control_sent), (millis(130), 0));
 }
 
 #[test]
@@ -88,30 +121,86 @@ fn a_control_that_is_the_target_is_ignored() {
         ..request()
     };
     let report = run_over(&request, |echo| Ok(vec![echo.reply(10)]));
-    assert_eq!((report.received, report.control_sent), (3, 0));
+    assert_eq!((report.received, report.control_sent), (ANSWERS, 0));
 }
 
 #[test]
 fn the_grace_grows_with_the_round_trip() {
-    let report = run_over(&request(), |echo| {
+    let request = EchoRequest {
+        interval_ms: 10,
+        ..request()
+    };
+    let report = run_over(&request, |echo| {
         Ok(if echo.to_control {
             vec![]
         } else {
             vec![echo.reply(150)]
         })
     });
-    assert_eq!(report.elapsed_us, millis(3 * 150 + 300));
+    assert_eq!(report.control_sent, 6, "again when the path was there");
+    assert_eq!(report.elapsed_us, millis(150 + 300));
+}
+
+/// Runs over a path on which some echoes to the target get lost.
+fn run_with_loss(request: &EchoRequest, lost: impl Fn(u32) -> bool + 'static) -> EchoReport {
+    run_over(request, move |echo| {
+        let lost = echo.to_control || lost(echo.number);
+        Ok(if lost { vec![] } else { vec![echo.reply(10)] })
+    })
 }
 
 #[test]
-fn every_other_echo_lost_is_made_up_for() {
+fn one_echo_in_ten_lost_is_made_up_for() {
+    let report = run_with_loss(&request(), |number| number % 10 == 1);
+    assert_eq!(
+        (report.outcome, report.loss),
+        (EchoOutcome::Answered, Loss::Bearable)
+    );
+    assert_eq!((report.sent, report.received), (18, 16));
+    assert_eq!(report.elapsed_us, millis(2 * 200 + 16 * 10));
+}
+
+#[test]
+fn every_other_echo_lost_is_heavy() {
+    let request = EchoRequest {
+        interval_ms: 50,
+        ..request()
+    };
+    let report = run_with_loss(&request, |number| number % 2 == 1);
+    assert_eq!(
+        (report.outcome, report.loss),
+        (EchoOutcome::Answered, Loss::Heavy)
+    );
+    assert!(report.elapsed_us < millis(1500), "{report:?}");
+}
+
+#[test]
+fn echoes_lost_before_the_path_was_there_are_no_loss() {
+    let report = run_with_loss(&request(), |number| number < 8);
+    assert_eq!((report.received, report.loss), (ANSWERS, Loss::Bearable));
+}
+
+#[test]
+fn echoes_lost_while_the_first_was_held_up_are_no_loss() {
     let report = run_over(&request(), |echo| {
-        let lost = echo.to_control || echo.number % 2 == 1;
-        Ok(if lost { vec![] } else { vec![echo.reply(10)] })
+        Ok(match echo.number {
+            _ if echo.to_control => vec![],
+            1 => vec![echo.reply(1700)],
+            2..=8 => vec![],
+            _ => vec![echo.reply(1)],
+        })
     });
-    assert_eq!(report.outcome, EchoOutcome::Answered);
-    assert_eq!((report.sent, report.received), (6, 3));
-    assert_eq!(report.elapsed_us, millis(3 * (200 + 10) + 100));
+    assert_eq!(report.loss, Loss::Bearable, "{report:?}");
+    assert!(report.elapsed_us < millis(2000), "{report:?}");
+}
+
+#[test]
+fn more_answers_may_be_wanted_than_decide_the_loss() {
+    let request = EchoRequest {
+        count: 40,
+        ..request()
+    };
+    assert_eq!(run_with_loss(&request, |_| false).received, 40);
 }
 
 #[test]
@@ -123,7 +212,7 @@ fn duplicates_are_counted_apart() {
             vec![echo.reply(5), echo.reply(6), echo.reply(7)]
         })
     });
-    assert_eq!((report.received, report.duplicates), (3, 6));
+    assert_eq!((report.received, report.duplicates), (13, 26));
 }
 
 #[test]
@@ -136,15 +225,9 @@ fn a_late_answer_counts_with_its_own_round_trip() {
             vec![echo.reply(after)]
         })
     });
-    assert_eq!(
-        (report.received, report.reordered),
-        (4, 1),
-        "it came within the grace"
-    );
-    assert_eq!(
-        report.rtt_us,
-        [millis(10), millis(10), millis(10), millis(250)]
-    );
+    assert_eq!((report.received, report.reordered), (ANSWERS + 1, 1),);
+    assert_eq!(report.rtt_us.iter().max(), Some(&millis(250)));
+    assert_eq!(report.loss, Loss::Bearable);
 }
 
 #[test]
@@ -171,14 +254,14 @@ fn a_control_that_answers_ends_the_wait_and_is_told() {
     assert!(report.control_answered);
     assert_eq!(
         (report.outcome, report.elapsed_us),
-        (EchoOutcome::Answered, millis(30))
+        (EchoOutcome::Answered, millis(130))
     );
 }
 
 #[test]
 fn a_control_that_answers_within_the_grace_is_told() {
     let report = run_over(&request(), |echo| {
-        let after = if echo.to_control { 105 } else { 10 };
+        let after = if echo.to_control { 90 } else { 1 };
         Ok(vec![echo.reply(after)])
     });
     assert!(report.control_answered);
@@ -218,14 +301,11 @@ fn an_address_that_settles_after_1500_ms_is_waited_for() {
     });
     assert_eq!(
         (report.outcome, report.received),
-        (EchoOutcome::Answered, 3)
+        (EchoOutcome::Answered, ANSWERS)
     );
     assert_eq!(report.errors[0].count, 8);
-    assert_eq!(
-        report.elapsed_us,
-        millis(1600 + 3 * 10),
-        "no control was sent: no grace"
-    );
+    assert_eq!(report.control_sent, 3, "once the address had settled");
+    assert_eq!(report.elapsed_us, millis(1600 + 13 * 10));
 }
 
 #[test]
@@ -324,6 +404,7 @@ fn errors_that_quote_others_are_foreign() {
         let Effect::Error {
             icmp_type,
             icmp_code,
+            destination,
             mut quoted,
             ..
         } = echo.no_route(5)
@@ -335,6 +416,7 @@ fn errors_that_quote_others_are_foreign() {
             after: 5,
             icmp_type,
             icmp_code,
+            destination,
             quoted,
         }])
     });
@@ -356,7 +438,7 @@ fn silence_lasts_until_the_deadline() {
 }
 
 #[test]
-fn one_answer_of_three_is_answered_with_loss() {
+fn one_answer_and_no_more_is_answered_with_heavy_loss() {
     let report = run_over(&request(), |echo| {
         let heard = echo.number == 1 && !echo.to_control;
         Ok(if heard { vec![echo.reply(5)] } else { vec![] })
@@ -365,7 +447,12 @@ fn one_answer_of_three_is_answered_with_loss() {
         (report.outcome, report.received),
         (EchoOutcome::Answered, 1)
     );
-    assert_eq!(report.elapsed_us, millis(3000));
+    assert_eq!(report.loss, Loss::Heavy);
+    assert_eq!(
+        report.elapsed_us,
+        millis(5 + 4 * 200 + 1000),
+        "the fifth is lost after a second"
+    );
 }
 
 #[test]
@@ -457,6 +544,7 @@ fn do_mischief(echo: &SentEcho<'_>, mischief: &Mischief) -> (Effect, bool) {
             after,
             icmp_type: 1,
             icmp_code: 3,
+            destination: echo.destination,
             quoted: bytes,
         }
     } else {

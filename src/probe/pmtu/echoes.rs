@@ -1,9 +1,9 @@
 //! The echoes of a search: which went out, and whose reply or error a packet is. Pure.
 
-use std::net::Ipv6Addr;
+use std::net::{Ipv6Addr, SocketAddrV6};
 use std::time::Duration;
 
-use super::super::link::{ReceivedError, ReceivedPacket};
+use super::super::link::{EchoName, Outgoing, ReceivedError, ReceivedPacket};
 use super::super::packet::{self, ECHO_REPLY, ECHO_REQUEST, EchoMessage, HEADER_BYTES};
 
 /// An IPv6 header without extensions (RFC 8200 section 3).
@@ -37,8 +37,8 @@ impl Echoes {
         }
     }
 
-    /// Enters an echo: its sequence and its bytes.
-    pub(super) fn enter(&mut self, bytes: u16, nonce: u64) -> (u16, Vec<u8>) {
+    /// Enters an echo of this size.
+    pub(super) fn enter(&mut self, bytes: u16, nonce: u64) -> Outgoing {
         self.list.push(Echo {
             bytes,
             nonce,
@@ -53,12 +53,19 @@ impl Echoes {
             sequence,
             payload: &packet::payload(nonce, payload_bytes(bytes)),
         });
-        (sequence, message)
+        Outgoing {
+            echo: EchoName {
+                destination: 0,
+                number: u64::from(sequence),
+            },
+            address: SocketAddrV6::new(self.target, 0, 0, 0),
+            message,
+        }
     }
 
     /// The kernel took the echo at `at`; its size.
-    pub(super) fn sent(&mut self, sequence: u16, at: Duration) -> Option<u16> {
-        let echo = self.entry(sequence)?;
+    pub(super) fn sent(&mut self, echo: EchoName, at: Duration) -> Option<u16> {
+        let echo = self.entry(u16::try_from(echo.number).ok()?)?;
         echo.sent_at = Some(at);
         Some(echo.bytes)
     }
@@ -102,6 +109,7 @@ impl Echoes {
     }
 }
 
-fn payload_bytes(packet_bytes: u16) -> usize {
-    usize::from(packet_bytes).saturating_sub(IPV6_HEADER_BYTES + HEADER_BYTES)
+/// Bytes behind the ICMPv6 header of a packet.
+pub(super) const fn payload_bytes(packet_bytes: u16) -> usize {
+    (packet_bytes as usize).saturating_sub(IPV6_HEADER_BYTES + HEADER_BYTES)
 }

@@ -1,13 +1,13 @@
 //! Which echoes to send, and what their answers say about size. Pure; time is a `Duration` since the
 //! start that comes with each event.
 
-use std::net::Ipv6Addr;
 use std::time::Duration;
 
+use super::super::drive::{Decision, Event, NextNonce, Session};
 use super::super::icmp_error::{ErrorKind, ErrorSeen};
-use super::super::link::{Arrival, ReceivedError, ReceivedPacket};
-use super::super::session::micros;
-use super::echoes::Echoes;
+use super::super::link::{Arrival, Outgoing, ReceivedError, ReceivedPacket};
+use super::super::session::{count_error, micros};
+use super::echoes::{Echoes, payload_bytes};
 use super::{PathMtuOutcome, PathMtuReport, PathMtuRequest};
 
 /// Every link carries as much (RFC 8200 section 5).
@@ -33,18 +33,9 @@ const GRACE: Duration = Duration::from_millis(150);
 const TOLD_AT_ONCE: u32 = 4;
 /// Far more than a run has time for; a sequence is 16 bits wide.
 const MOST_VOLLEYS: u32 = 1000;
-/// Offenders are the network's to invent.
-const LONGEST_LIST: usize = 32;
 
-/// What to do next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Decision {
-    /// The next volley.
-    Send,
-    /// Nothing to do before this time, unless something arrives.
-    WaitUntil(Duration),
-    Done,
-}
+/// Behind the ICMPv6 header of the largest packet.
+pub(super) const MOST_PAYLOAD: usize = payload_bytes(MOST_BYTES);
 
 #[derive(Debug)]
 pub(super) struct Search {
@@ -57,6 +48,8 @@ pub(super) struct Search {
     told_at_once: u32,
     /// A router has told its MTU since the last volley.
     told: bool,
+    /// All that had arrived by then is known.
+    drained_at: Duration,
     report: PathMtuReport,
 }
 
@@ -73,40 +66,13 @@ impl Search {
             last_volley_at: None,
             told_at_once: 0,
             told: false,
+            drained_at: Duration::ZERO,
             report: PathMtuReport::default(),
         }
     }
 
-    pub(super) fn target(&self) -> Ipv6Addr {
-        self.echoes.target
-    }
-
-    /// What to do at `now`. Asking twice gives the same answer.
-    pub(super) fn decide(&self, now: Duration) -> Decision {
-        if self.report.received > 0 || now >= self.deadline {
-            return Decision::Done;
-        }
-        if let Some(certain_at) = self.large_is_lost_at() {
-            return if now >= certain_at {
-                Decision::Done
-            } else {
-                Decision::WaitUntil(certain_at.min(self.deadline))
-            };
-        }
-        let next_at = match self.last_volley_at {
-            _ if self.volleys >= MOST_VOLLEYS => self.deadline,
-            Some(at) if !self.told => at + GAP,
-            _ => now,
-        };
-        if now >= next_at {
-            Decision::Send
-        } else {
-            Decision::WaitUntil(next_at.min(self.deadline))
-        }
-    }
-
     /// Begins the next volley: its sizes.
-    pub(super) fn volley(&mut self, now: Duration) -> Vec<u16> {
+    fn volley(&mut self, now: Duration) -> Vec<u16> {
         let mut sizes = vec![SMALL_BYTES, self.large];
         if self.volleys >= 2 && self.comes_back(SMALL_BYTES) {
             sizes.extend(BETWEEN.into_iter().filter(|bytes| *bytes < self.large));
@@ -115,35 +81,6 @@ impl Search {
         self.last_volley_at = Some(now);
         self.told = false;
         sizes
-    }
-
-    /// Enters an echo of this size into the current volley: its sequence and its bytes.
-    pub(super) fn enter(&mut self, bytes: u16, nonce: u64) -> (u16, Vec<u8>) {
-        self.echoes.enter(bytes, nonce)
-    }
-
-    /// The kernel took the echo at `at`, read before the send.
-    pub(super) fn sent(&mut self, sequence: u16, at: Duration) {
-        let bytes = self.echoes.sent(sequence, at);
-        self.report.sent += u32::from(bytes == Some(self.large));
-    }
-
-    /// The kernel refused an echo.
-    pub(super) fn refused(&mut self, kind: ErrorKind) {
-        self.count_error(ErrorSeen {
-            kind,
-            icmp_type: None,
-            icmp_code: None,
-            offender: None,
-            count: 1,
-        });
-    }
-
-    pub(super) fn observe(&mut self, arrival: &Arrival<'_>) {
-        match arrival {
-            Arrival::Packet(packet) => self.arrived(packet),
-            Arrival::Error(error) => self.erred(error),
-        }
     }
 
     fn arrived(&mut self, packet: &ReceivedPacket<'_>) {
@@ -159,19 +96,13 @@ impl Search {
         let Some(is_first) = self.echoes.attribute(error) else {
             return;
         };
-        let kind = ErrorKind::from_icmp(error.icmp_type, error.icmp_code, error.information);
-        let tells = matches!(kind, ErrorKind::PacketTooBig { .. });
+        let seen = ErrorSeen::received(error);
+        let tells = matches!(seen.kind, ErrorKind::PacketTooBig { .. });
         if tells && is_first && self.told_at_once < TOLD_AT_ONCE {
             self.told = true;
             self.told_at_once += 1;
         }
-        self.count_error(ErrorSeen {
-            kind,
-            icmp_type: Some(error.icmp_type),
-            icmp_code: Some(error.icmp_code),
-            offender: error.offender,
-            count: 1,
-        });
+        count_error(&mut self.report.errors, seen);
     }
 
     /// What was observed, with the outcome that it has.
@@ -189,7 +120,7 @@ impl Search {
             };
         }
         match self.large_is_lost_at() {
-            Some(certain_at) if certain_at <= self.deadline => self.black_hole(),
+            Some(certain_at) if certain_at <= self.drained_at => self.black_hole(),
             _ => PathMtuOutcome::Unanswered,
         }
     }
@@ -243,16 +174,56 @@ impl Search {
         lost.sort();
         lost.get(LOST_PAIRS - 1).copied()
     }
+}
 
-    fn count_error(&mut self, seen: ErrorSeen) {
-        let errors = &mut self.report.errors;
-        let same = errors
-            .iter()
-            .position(|known| (&known.kind, known.offender) == (&seen.kind, seen.offender));
-        match same {
-            Some(place) => errors[place].count += 1,
-            None if errors.len() < LONGEST_LIST => errors.push(seen),
-            None => {}
+impl Session for Search {
+    /// A busy machine may look at the clock before it looks at what has arrived: nothing is lost, and
+    /// no time over, before that is known.
+    fn decide(&mut self, now: Duration) -> Decision {
+        if self.report.received > 0 || now >= self.deadline + GRACE {
+            return Decision::Done;
+        }
+        let known_at = self.drained_at;
+        let certain_at = self.large_is_lost_at().unwrap_or(self.deadline);
+        if known_at >= certain_at.min(self.deadline) {
+            return Decision::Done;
+        }
+        let next_at = match self.last_volley_at {
+            _ if certain_at < self.deadline || self.volleys >= MOST_VOLLEYS => certain_at,
+            Some(at) if !self.told => at + GAP,
+            _ => now,
+        };
+        if now >= next_at && next_at < certain_at {
+            Decision::Send
+        } else {
+            Decision::WaitUntil(next_at.min(certain_at))
+        }
+    }
+
+    fn prepare(
+        &mut self,
+        now: Duration,
+        next_nonce: &mut NextNonce<'_>,
+        batch: &mut Vec<Outgoing>,
+    ) -> Result<(), String> {
+        for bytes in self.volley(now) {
+            batch.push(self.echoes.enter(bytes, next_nonce()?));
+        }
+        Ok(())
+    }
+
+    fn observe(&mut self, event: &Event<'_>) {
+        match event {
+            Event::Sent { echo, at } => {
+                let bytes = self.echoes.sent(*echo, *at);
+                self.report.sent += u32::from(bytes == Some(self.large));
+            }
+            Event::SendFailed { kind, .. } => {
+                count_error(&mut self.report.errors, ErrorSeen::refused(kind.clone()));
+            }
+            Event::Arrived(Arrival::Packet(packet)) => self.arrived(packet),
+            Event::Arrived(Arrival::Error(error)) => self.erred(error),
+            Event::Drained { at } => self.drained_at = *at,
         }
     }
 }

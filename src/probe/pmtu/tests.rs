@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::super::link::{Arrival, ReceivedError, ReceivedPacket};
+use super::super::drive::{Decision, Event, Session};
+use super::super::link::{Arrival, Outgoing, ReceivedError, ReceivedPacket};
 use super::super::packet::ECHO_REPLY;
 use super::*;
 
@@ -37,17 +38,22 @@ fn run_over(
     let mut now = Duration::ZERO;
     let mut under_way: Vec<(Duration, Result<Vec<u8>, (u32, Vec<u8>)>)> = Vec::new();
     let mut counts = std::collections::HashMap::new();
+    let mut batch = Vec::new();
     loop {
         under_way.sort_by_key(|(at, _)| *at);
         match search.decide(now) {
             Decision::Done => return (search.into_report(), now),
             Decision::Send => {
-                for bytes in search.volley(now) {
+                batch.clear();
+                search.prepare(now, &mut || Ok(7), &mut batch).unwrap();
+                for Outgoing {
+                    echo, mut message, ..
+                } in batch.clone()
+                {
+                    let bytes = u16::try_from(message.len() + 40).unwrap();
                     let number = counts.entry(bytes).or_insert(0);
                     *number += 1;
-                    let (sequence, mut message) = search.enter(bytes, u64::from(*number));
-                    assert_eq!(message.len() + 40, usize::from(bytes));
-                    search.sent(sequence, now);
+                    search.observe(&Event::Sent { echo, at: now });
                     match network(bytes, *number) {
                         Back { after } => {
                             message[0] = ECHO_REPLY;
@@ -62,14 +68,17 @@ fn run_over(
                     }
                 }
             }
-            Decision::WaitUntil(until) if under_way.first().is_none_or(|(at, _)| *at > until) => {
+            Decision::WaitUntil(until) => {
                 assert!(until > now, "waits for the past");
-                now = until;
-            }
-            Decision::WaitUntil(_) => {
-                let (at, packet) = under_way.remove(0);
-                now = now.max(at);
-                search.observe(&arrival(&packet, now));
+                now = match under_way.first() {
+                    Some((at, _)) if *at <= until => *at,
+                    _ => until,
+                };
+                while under_way.first().is_some_and(|(at, _)| *at <= now) {
+                    let (_, packet) = under_way.remove(0);
+                    search.observe(&Event::Arrived(&arrival(&packet, now)));
+                }
+                search.observe(&Event::Drained { at: now });
             }
         }
     }
@@ -80,7 +89,6 @@ fn arrival(packet: &Result<Vec<u8>, (u32, Vec<u8>)>, read_at: Duration) -> Arriv
         Ok(bytes) => Arrival::Packet(ReceivedPacket {
             source: format!("[{TARGET}]:0").parse().unwrap(),
             bytes,
-            truncated: false,
             hop_limit: None,
             stamped_at: None,
             read_at,
@@ -243,4 +251,38 @@ fn loss_is_not_mistaken_for_a_limit() {
         }
         assert!(mistakes <= most_mistakes, "{percent} %: {mistakes} of 5000");
     }
+}
+
+#[test]
+fn what_a_busy_machine_has_not_read_yet_is_not_lost() {
+    let mut search = Search::new(&request(), IDENTIFIER);
+    let mut batch = Vec::new();
+    let mut now = Duration::ZERO;
+    // Six volleys whose small echoes are read at once, and whose large ones wait to be read.
+    for _ in 0..6 {
+        assert_eq!(search.decide(now), Decision::Send);
+        batch.clear();
+        search.prepare(now, &mut || Ok(7), &mut batch).unwrap();
+        for sent in &batch {
+            search.observe(&Event::Sent {
+                echo: sent.echo,
+                at: now,
+            });
+        }
+        batch[0].message[0] = ECHO_REPLY;
+        let small = Ok(batch[0].message.clone());
+        search.observe(&Event::Arrived(&arrival(&small, now)));
+        now += Duration::from_millis(100);
+    }
+    now += Duration::from_secs(1);
+    assert!(
+        matches!(search.decide(now), Decision::WaitUntil(_)),
+        "reads first"
+    );
+    batch[1].message[0] = ECHO_REPLY;
+    let large = Ok(batch[1].message.clone());
+    search.observe(&Event::Arrived(&arrival(&large, now)));
+    assert_eq!(search.decide(now), Decision::Done);
+    let whole = PathMtuOutcome::Whole { bytes: 1500 };
+    assert_eq!(search.into_report().outcome, whole);
 }
