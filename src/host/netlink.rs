@@ -10,7 +10,7 @@ use rtnetlink::packet_route::route::{RouteAddress, RouteAttribute, RouteMessage,
 use rtnetlink::{AddressMessageBuilder, Handle, RouteMessageBuilder, new_connection};
 
 pub use changes::Changes;
-pub use way::Way;
+pub use way::{Link, Way};
 
 use crate::error::{Doing, Result};
 use crate::facts::{Address, Network, Route, RouteKind, RouteTo};

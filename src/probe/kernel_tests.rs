@@ -1,8 +1,9 @@
 //! The probers against the real kernel, as root, with `ip` (iproute2). Each test has network
 //! namespaces of its own, which belong to its threads and end with them: nothing leaves the machine.
 
+mod connects;
 mod dns;
-mod netns;
+pub(crate) mod netns;
 mod ping;
 mod pmtu;
 

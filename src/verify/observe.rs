@@ -2,6 +2,7 @@
 
 mod beside;
 mod settle;
+mod solicit;
 mod target;
 
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -153,13 +154,16 @@ pub struct TargetSeen {
 /// # Errors
 /// When the kernel does not tell addresses and routes.
 pub async fn observe(netlink: &Netlink, request: &Request) -> Result<Observation> {
+    let routed = netlink.has_ipv4_default_route().await?;
+    // A netlink socket lists one thing at a time (EBUSY: linux:net/netlink/af_netlink.c).
+    let apart = Netlink::open()?;
     let (seen, tcp4, peer) = join!(
         over_ipv6(netlink, request),
-        beside::tcp4(netlink, &request.targets4),
-        beside::peer(netlink, request.peer),
+        beside::tcp4(routed, &request.targets4),
+        beside::peer(&apart, request.peer),
     );
     Ok(Observation {
-        tcp4: tcp4?,
+        tcp4,
         peer: peer?,
         ..seen?
     })

@@ -27,6 +27,14 @@ pub struct Way {
     pub mtu: Option<u32>,
 }
 
+/// An interface.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Link {
+    pub mtu: Option<u32>,
+    /// Its link-layer address, if that is one of Ethernet's length.
+    pub address: Option<[u8; 6]>,
+}
+
 impl Way {
     /// No way.
     fn none() -> Self {
@@ -68,18 +76,22 @@ impl Netlink {
         Ok(found)
     }
 
-    /// The MTU of an interface.
+    /// What an interface is like; nothing is known of one that has gone.
     ///
     /// # Errors
-    /// When there is no such interface.
-    pub async fn mtu_of(&self, interface: u32) -> Result<Option<u32>> {
+    /// When the kernel refuses to tell.
+    pub async fn link(&self, interface: u32) -> Result<Link> {
         let mut messages = self.handle.link().get().match_index(interface).execute();
         let message = messages.try_next().await.doing(|| "look at an interface")?;
-        let attributes = message.map_or_else(Vec::new, |message| message.attributes);
-        Ok(attributes.iter().find_map(|attribute| match attribute {
-            LinkAttribute::Mtu(mtu) => Some(*mtu),
-            _ => None,
-        }))
+        let mut link = Link::default();
+        for attribute in message.map_or_else(Vec::new, |message| message.attributes) {
+            match attribute {
+                LinkAttribute::Mtu(mtu) => link.mtu = Some(mtu),
+                LinkAttribute::Address(address) => link.address = address.try_into().ok(),
+                _ => {}
+            }
+        }
+        Ok(link)
     }
 
     /// Whether an IPv6 neighbour has told its link-layer address, or needs none. Where nothing was

@@ -15,11 +15,7 @@ use crate::probe::echo::{self, EchoReport, EchoRequest};
 use crate::probe::tcp::{self, TcpOutcome, TcpRequest};
 
 /// TCP to each of the targets: the first that connects, else the first that refuses, else the first.
-pub(super) async fn tcp4(netlink: &Netlink, targets: &[Ipv4Addr]) -> Result<Option<Tcp4Seen>> {
-    if targets.is_empty() {
-        return Ok(None);
-    }
-    let routed = netlink.has_ipv4_default_route().await?;
+pub(super) async fn tcp4(routed: bool, targets: &[Ipv4Addr]) -> Option<Tcp4Seen> {
     let mut under_way: FuturesUnordered<_> = targets
         .iter()
         .enumerate()
@@ -53,7 +49,7 @@ pub(super) async fn tcp4(netlink: &Netlink, targets: &[Ipv4Addr]) -> Result<Opti
         }
     }
     let best = seen.into_iter().min_by_key(|(rank, _)| *rank);
-    Ok(best.map(|(_, seen)| seen))
+    best.map(|(_, seen)| seen)
 }
 
 pub(super) async fn dns(request: Option<DnsRequest>) -> Option<DnsReport> {

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::solicit::solicit;
 use crate::error::Result;
 use crate::host::netlink::{Changes, Netlink};
 
@@ -84,5 +85,98 @@ async fn is_found(netlink: &Netlink, neighbour: Ipv6Addr, interface: u32) -> Res
     let to = SocketAddrV6::new(neighbour, DISCARD, 0, interface);
     // Without an address to send from there is nothing to find yet.
     let _ = UdpSocket::bind("[::]:0").and_then(|socket| socket.send_to(&[], to));
+    if netlink.has_found(neighbour, interface).await? {
+        return Ok(true);
+    }
+    if let Some(from) = netlink.link(interface).await?.address {
+        // Where we may not, the kernel's own ones have to do.
+        let _ = solicit(neighbour, interface, from);
+    }
     netlink.has_found(neighbour, interface).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::probe::kernel_tests::netns::{Neighbour, PEER, in_netns, ip, set_sysctl};
+
+    fn with_netlink(look: impl AsyncFnOnce(Netlink)) {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap()
+            .block_on(async { look(Netlink::open().unwrap()).await });
+    }
+
+    async fn veth0(netlink: &Netlink) -> u32 {
+        netlink.interface("veth0").await.unwrap().unwrap()
+    }
+
+    /// Duplicate address detection in 600 ms, so that a busy machine is in time.
+    const QUICK: [(&str, &str); 2] = [
+        ("neigh/LINK/retrans_time_ms", "600"),
+        ("conf/LINK/router_solicitation_delay", "0"),
+    ];
+
+    /// Gives it its address anew, which answers nobody for a while.
+    fn renew(neighbour: &Neighbour) {
+        for (name, value) in QUICK {
+            let name = name.replace("LINK", "veth1");
+            neighbour.run(&format!("sysctl -qw net/ipv6/{name}={value}"));
+        }
+        neighbour.ip(&format!("addr add {PEER}/64 dev veth1"));
+    }
+
+    fn without_address() -> Neighbour {
+        let neighbour = Neighbour::new(&[]);
+        neighbour.ip(&format!("addr del {PEER}/64 dev veth1"));
+        neighbour
+    }
+
+    #[test]
+    fn a_gateway_that_has_just_come_up_is_waited_for_where_the_link_is_fresh() {
+        in_netns(|| {
+            let neighbour = without_address();
+            with_netlink(async |netlink| {
+                let gateway: Ipv6Addr = PEER.parse().unwrap();
+                let interface = veth0(&netlink).await;
+                assert!(!is_found(&netlink, gateway, interface).await.unwrap());
+                renew(&neighbour);
+                link(&netlink, true).await.unwrap();
+                assert!(netlink.has_found(gateway, interface).await.unwrap());
+            });
+        });
+    }
+
+    #[test]
+    fn an_address_of_ones_own_is_waited_for_everywhere() {
+        in_netns(|| {
+            let _neighbour = Neighbour::new(&[]);
+            for (name, value) in QUICK {
+                set_sysctl(&format!("ipv6/{}", name.replace("LINK", "veth0")), value);
+            }
+            ip("addr del 3fff:1::1/64 dev veth0");
+            ip("addr add 3fff:1::1/64 dev veth0");
+            ip(&format!("route replace default via {PEER}"));
+            with_netlink(async |netlink| {
+                link(&netlink, false).await.unwrap();
+                let network = netlink.network().await.unwrap();
+                assert!(!network.global().any(|address| address.tentative));
+            });
+        });
+    }
+
+    #[test]
+    fn a_peer_that_has_just_come_up_is_waited_for() {
+        in_netns(|| {
+            let peer = without_address();
+            renew(&peer);
+            with_netlink(async |netlink| {
+                let address: Ipv6Addr = PEER.parse().unwrap();
+                neighbour(&netlink, address).await.unwrap();
+                let interface = veth0(&netlink).await;
+                assert!(netlink.has_found(address, interface).await.unwrap());
+            });
+        });
+    }
 }

@@ -30,7 +30,7 @@ pub(super) async fn observe(netlink: &Netlink, request: &Request) -> Result<Vec<
     for &target in &request.targets {
         let way = netlink.way_to(target).await;
         let link_mtu = match way.interface {
-            Some(interface) if request.path_mtu => netlink.mtu_of(interface).await?,
+            Some(interface) if request.path_mtu => netlink.link(interface).await?.mtu,
             _ => None,
         };
         under_way.push(probe(target, way, link_mtu, request));
