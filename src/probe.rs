@@ -46,6 +46,6 @@ mod socket;
 pub mod tcp;
 
 #[cfg(test)]
-mod kernel_tests;
+pub(crate) mod kernel_tests;
 #[cfg(test)]
 mod scripted;

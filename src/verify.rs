@@ -20,6 +20,7 @@ use crate::inspect;
 use crate::request::Proof;
 use crate::vantage::{Answer, Join, Request, Task};
 
+mod apart;
 pub mod judge;
 pub mod observe;
 pub mod published;
@@ -247,7 +248,7 @@ pub struct Evidence {
 /// The host is probed in any case: without it nobody can tell a target that is down from a way
 /// that is broken.
 pub async fn verify(facts: &Facts, socket: &Path, question: &Question<'_>) -> Verification {
-    let request = observe::Request::new(&question.targets.v6);
+    let request = observe::Request::about(question.targets);
     let mut probed = question.vantages.to_vec();
     if !probed.contains(&Vantage::Host) {
         probed.insert(0, Vantage::Host);
@@ -273,7 +274,13 @@ async fn observe_from(
     request: &observe::Request,
 ) -> Report {
     let answer = match vantage {
-        Vantage::Host => netns::ask(&probe(None, request), PATIENCE).await,
+        Vantage::Host => {
+            let request = observe::Request {
+                gateway: true,
+                ..request.clone()
+            };
+            netns::ask(&probe(None, &request), PATIENCE).await
+        }
         Vantage::Netns => match way_inside(facts) {
             Ok(join) => netns::ask(&probe(Some(join), request), PATIENCE).await,
             Err(error) => Err(error),

@@ -10,11 +10,13 @@ use rtnetlink::packet_route::route::{RouteAddress, RouteAttribute, RouteMessage,
 use rtnetlink::{AddressMessageBuilder, Handle, RouteMessageBuilder, new_connection};
 
 pub use changes::Changes;
+pub use way::{Link, Way};
 
 use crate::error::{Doing, Result};
 use crate::facts::{Address, Network, Route, RouteKind, RouteTo};
 
 mod changes;
+mod way;
 
 /// Of the prefix 2000::/3 (RFC 4291 section 2.4).
 const GLOBAL_UNICAST: Ipv6Addr = Ipv6Addr::new(0x2000, 0, 0, 0, 0, 0, 0, 0);
@@ -70,19 +72,6 @@ impl Netlink {
         }
         routes.sort_by_key(|route| route.metric);
         Ok(routes)
-    }
-
-    /// The route that the kernel would take to a target; none when there is no route.
-    pub async fn route_to(&self, target: Ipv6Addr) -> RouteTo {
-        let request = RouteMessageBuilder::<Ipv6Addr>::new()
-            .destination_prefix(target, 128)
-            .build();
-        let answer = self.handle.route().get(request).execute().try_next().await;
-        match answer {
-            Ok(Some(message)) => route_to(&message),
-            // The kernel answers with an error where there is none.
-            Ok(None) | Err(_) => RouteTo::none(),
-        }
     }
 
     /// The index of an interface by its name.

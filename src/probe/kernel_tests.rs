@@ -1,8 +1,11 @@
 //! The probers against the real kernel, as root, with `ip` (iproute2). Each test has network
 //! namespaces of its own, which belong to its threads and end with them: nothing leaves the machine.
 
-mod netns;
+mod connects;
+mod dns;
+pub(crate) mod netns;
 mod ping;
+mod pmtu;
 
 use std::net::{Ipv6Addr, TcpListener};
 use std::time::{Duration, Instant};

@@ -1,15 +1,33 @@
 //! How large a packet gets to an address and back, and whether a router that drops larger ones says so.
+//!
+//! Small and large echoes go out side by side, so that loss is not mistaken for a limit: `search`
+//! decides, and here is what it needs of the outside world. After a Packet Too Big the kernel sends
+//! in fragments, and large echoes pass from then on.
+
+mod echoes;
+mod search;
 
 use std::net::Ipv6Addr;
+use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
+use self::search::Search;
+use super::drive::drive;
 use super::icmp_error::ErrorSeen;
+use super::nonce::Nonces;
+use super::socket::IcmpSocket;
 
 /// One run against one target that is known to answer small echoes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PathMtuRequest {
     pub target: Ipv6Addr,
+    /// What the first link takes, if that is known.
+    #[serde(default)]
+    pub link_mtu: Option<u32>,
+    /// What the route takes, if it says so: set by hand, or told by a router not long ago.
+    #[serde(default)]
+    pub route_mtu: Option<u32>,
     /// End of the run, counted from its start.
     pub deadline_ms: u64,
 }
@@ -42,3 +60,28 @@ pub struct PathMtuReport {
     /// Packet Too Big messages that quote an echo of ours, and sends the kernel refused.
     pub errors: Vec<ErrorSeen>,
 }
+
+/// Sends until a large echo comes back, or it is certain that none will, or the deadline is over.
+/// Never fails: what went wrong is in the report.
+pub fn run(request: &PathMtuRequest) -> PathMtuReport {
+    match run_on_socket(request) {
+        Ok(report) => report,
+        Err(why) => PathMtuReport {
+            outcome: PathMtuOutcome::Failed(why),
+            ..PathMtuReport::default()
+        },
+    }
+}
+
+fn run_on_socket(request: &PathMtuRequest) -> Result<PathMtuReport, String> {
+    let mut nonces = Nonces::default();
+    let identifier = nonces.identifier()?;
+    let (mut socket, _) = IcmpSocket::open(identifier, search::MOST_PAYLOAD, Instant::now())
+        .map_err(|notes| notes.join(", "))?;
+    let mut search = Search::new(request, socket.identifier());
+    drive(&mut search, &mut socket, &mut || nonces.next(), None)?;
+    Ok(search.into_report())
+}
+
+#[cfg(test)]
+mod tests;

@@ -2,8 +2,7 @@
 
 mod attempt;
 
-use std::net::Ipv6Addr;
-use std::os::fd::AsFd;
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -11,14 +10,14 @@ use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::time::TimeSpec;
 use serde::{Deserialize, Serialize};
 
-use self::attempt::{Attempt, State};
+use self::attempt::Attempt;
 use super::session::micros;
 use super::socket::words;
 
 /// One run: a connection to each port, all at once.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TcpRequest {
-    pub target: Ipv6Addr,
+    pub target: IpAddr,
     /// Interface index for a link-local target; 0 for all others.
     pub scope_id: u32,
     pub ports: Vec<u16>,
@@ -31,9 +30,9 @@ pub struct TcpRequest {
 
 impl TcpRequest {
     /// 3 s, no settling.
-    pub fn new(target: Ipv6Addr, ports: Vec<u16>) -> Self {
+    pub fn new(target: impl Into<IpAddr>, ports: Vec<u16>) -> Self {
         Self {
-            target,
+            target: target.into(),
             scope_id: 0,
             ports,
             deadline_ms: 3000,
@@ -74,9 +73,10 @@ pub enum PortAnswer {
 pub struct PortReport {
     pub port: u16,
     pub answer: PortAnswer,
-    /// From the start of the last connect to its answer, or to the end of the run.
+    /// From the start of the connect that decided to its answer, or of the last one to the end of
+    /// the run.
     pub micros: u64,
-    /// Connects begun; above 1 when the address had to settle.
+    /// Connects begun; above 1 when the address had to settle, or the first got no answer.
     pub tries: u32,
 }
 
@@ -89,7 +89,7 @@ pub struct TcpReport {
 }
 
 /// Connects to every port at once; ends with the first connection, when every port has answered,
-/// or at the deadline. Lost SYNs are the kernel's to repeat. Never fails: see the report.
+/// or at the deadline. Never fails: see the report.
 pub fn run(request: &TcpRequest) -> TcpReport {
     let start = Instant::now();
     let deadline = Duration::from_millis(request.deadline_ms);
@@ -115,55 +115,45 @@ pub fn run(request: &TcpRequest) -> TcpReport {
 }
 
 fn is_decided(attempts: &[Attempt]) -> bool {
-    let connected =
-        |attempt: &Attempt| matches!(attempt.state, State::Decided(PortAnswer::Connected));
-    let decided = |attempt: &Attempt| matches!(attempt.state, State::Decided(_));
-    attempts.iter().any(connected) || attempts.iter().all(decided)
+    let answers = || attempts.iter().map(Attempt::decided);
+    answers().any(|answer| answer == Some(&PortAnswer::Connected))
+        || answers().all(|answer| answer.is_some())
 }
 
-/// Waits until a connect has ended or a retry is due, and takes in what has ended.
+/// Waits until a connect has ended or another is due, and takes in what has ended.
 fn wait(
     attempts: &mut [Attempt],
     now: Duration,
     deadline: Duration,
     start: Instant,
 ) -> Result<(), String> {
-    let retries = attempts.iter().filter_map(|attempt| match attempt.state {
-        State::Due(at) => Some(at),
-        _ => None,
-    });
-    let until = retries.min().map_or(deadline, |retry| retry.min(deadline));
-    let mut pending: Vec<&mut Attempt> = attempts
-        .iter_mut()
-        .filter(|attempt| matches!(attempt.state, State::Pending(_)))
-        .collect();
-    let ready = ready_places(&pending, until.saturating_sub(now))?;
+    let next = attempts.iter().filter_map(Attempt::next_at).min();
+    let until = next.map_or(deadline, |next| next.min(deadline));
+    let ready = ready_sockets(attempts, until.saturating_sub(now))?;
     let now = start.elapsed();
-    for (attempt, is_ready) in pending.iter_mut().zip(ready) {
-        if is_ready {
-            attempt.finish(now);
-        }
+    for (attempt, ready) in attempts.iter_mut().zip(ready) {
+        attempt.finish(&ready, now);
     }
     Ok(())
 }
 
-/// For each pending attempt, whether its connect has ended within `timeout`.
-fn ready_places(pending: &[&mut Attempt], timeout: Duration) -> Result<Vec<bool>, String> {
-    let mut waiting: Vec<PollFd<'_>> = pending
+/// For each connect under way, whether it has ended within `timeout`; by attempt.
+fn ready_sockets(attempts: &[Attempt], timeout: Duration) -> Result<Vec<Vec<bool>>, String> {
+    let mut waiting: Vec<PollFd<'_>> = attempts
         .iter()
-        .filter_map(|attempt| match &attempt.state {
-            State::Pending(socket) => Some(PollFd::new(socket.as_fd(), PollFlags::POLLOUT)),
-            _ => None,
-        })
+        .flat_map(Attempt::sockets)
+        .map(|socket| PollFd::new(socket, PollFlags::POLLOUT))
         .collect();
     match ppoll(&mut waiting, Some(TimeSpec::from(timeout)), None) {
-        Ok(_) => Ok(waiting
-            .iter()
-            .map(|entry| entry.any().unwrap_or(true))
-            .collect()),
-        Err(Errno::EINTR) => Ok(Vec::new()),
-        Err(errno) => Err(format!("poll TCP sockets: {}", words(errno))),
+        Ok(_) => {}
+        Err(Errno::EINTR) => return Ok(Vec::new()),
+        Err(errno) => return Err(format!("poll TCP sockets: {}", words(errno))),
     }
+    let mut ready = waiting.iter().map(|entry| entry.any().unwrap_or(true));
+    Ok(attempts
+        .iter()
+        .map(|attempt| ready.by_ref().take(attempt.sockets().count()).collect())
+        .collect())
 }
 
 fn report(attempts: Vec<Attempt>, broken: Option<TcpOutcome>, end: Duration) -> TcpReport {

@@ -1,31 +1,33 @@
 //! What can be observed from one vantage point. Runs there: see [`crate::vantage`].
 
+mod beside;
+mod settle;
+mod solicit;
+mod target;
+
 use std::net::{Ipv4Addr, Ipv6Addr};
-use std::sync::mpsc::{Receiver, channel};
-use std::thread;
 
 use serde::{Deserialize, Serialize};
+use tokio::join;
 
+use self::target::Seen;
+use super::Targets;
 use crate::error::Result;
 use crate::facts::{Network, RouteKind, RouteTo};
 use crate::host::netlink::Netlink;
 use crate::probe::dns::{DnsReport, DnsRequest};
-use crate::probe::echo::{self, EchoOutcome, EchoReport, EchoRequest};
+use crate::probe::echo::{EchoOutcome, EchoReport};
 use crate::probe::pmtu::PathMtuReport;
-use crate::probe::tcp::{self, TcpOutcome, TcpReport, TcpRequest};
+use crate::probe::tcp::{TcpOutcome, TcpReport};
 
 /// Ports that public resolvers and web servers listen on.
 const PORTS: [u16; 3] = [53, 443, 80];
 
-/// An answer that has not come by then does not come.
-const DEADLINE_MS: u64 = 2500;
+/// An answer that has not come by then, once the link is ready for use, does not come.
+const DEADLINE_MS: u64 = 2000;
 
-/// Duplicate address detection takes one second and a random delay of up to another (RFC 4861,
-/// RetransTimer; RFC 4862 section 5.4.2).
-const SETTLE_MS: u64 = 2200;
-
-/// Longer than any path on Earth takes without a satellite, shorter than duplicate address detection.
-const SLOW_US: u64 = 500_000;
+/// What a process here would ask, by resolv.conf(5).
+const RESOLV_CONF: &str = "/etc/resolv.conf";
 
 /// What to probe.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,6 +72,26 @@ impl Request {
             peer: None,
             gateway: false,
             control: Ipv6Addr::from_bits(0x3fff_0006_0006_0006 << 64 | u128::from(low)),
+        }
+    }
+
+    /// Asks for these targets over IPv6 and IPv4, for how large a packet gets to them, and for
+    /// their names.
+    pub fn about(targets: &Targets) -> Self {
+        let addresses = match targets.names.as_slice() {
+            [] => targets.v6.clone(),
+            _ => Vec::new(),
+        };
+        Self {
+            targets4: targets.v4.clone(),
+            dns: Some(DnsRequest {
+                resolv_conf: RESOLV_CONF.into(),
+                names: targets.names.clone(),
+                addresses,
+                deadline_ms: DEADLINE_MS,
+            }),
+            path_mtu: true,
+            ..Self::new(&targets.v6)
         }
     }
 }
@@ -125,113 +147,56 @@ pub struct TargetSeen {
     pub tcp: TcpReport,
 }
 
-/// Probes all targets at once, from where this process is, and ends as soon as one of them has
-/// decided the matter: a dead one beside it holds nothing up, and is then not told of.
+/// Probes everything that was asked for at once, from where this process is. Of the targets it ends
+/// with the first that decides the matter: a dead one beside it holds nothing up, and is then not
+/// told of.
 ///
 /// # Errors
 /// When the kernel does not tell addresses and routes.
 pub async fn observe(netlink: &Netlink, request: &Request) -> Result<Observation> {
-    let network = netlink.network().await?;
-    let settles = request.fresh_link || network.global().any(|address| address.tentative);
-    let mut routes = Vec::new();
-    for target in &request.targets {
-        routes.push(netlink.route_to(*target).await);
-    }
-    let mut probes: Vec<(Option<EchoReport>, Option<TcpReport>)> =
-        vec![(None, None); request.targets.len()];
-    let mut targets = Vec::new();
-    for (index, part) in start(request, &routes, settles) {
-        match part {
-            Part::Echo(report) => probes[index].0 = Some(report),
-            Part::Tcp(report) => probes[index].1 = Some(report),
-        }
-        if let (Some(echo), Some(tcp)) = &probes[index] {
-            targets.push(TargetSeen {
-                target: request.targets[index],
-                route: routes[index].clone(),
-                source: None,
-                echo: echo.clone(),
-                tcp: tcp.clone(),
-            });
-        }
-        if targets.last().is_some_and(TargetSeen::decides) {
-            break;
-        }
-    }
+    let routed = netlink.has_ipv4_default_route().await?;
+    // A netlink socket lists one thing at a time (EBUSY: linux:net/netlink/af_netlink.c).
+    let apart = Netlink::open()?;
+    let (seen, tcp4, peer) = join!(
+        over_ipv6(netlink, request),
+        beside::tcp4(routed, &request.targets4),
+        beside::peer(&apart, request.peer),
+    );
     Ok(Observation {
+        tcp4,
+        peer: peer?,
+        ..seen?
+    })
+}
+
+/// What needs a link that is ready for use; name servers may be reached over IPv6 too.
+async fn over_ipv6(netlink: &Netlink, request: &Request) -> Result<Observation> {
+    settle::link(netlink, request.fresh_link).await?;
+    let network = netlink.network().await?;
+    let asked = async {
+        let gateway = beside::gateway(netlink, &network, request.gateway).await?;
+        let seen = target::observe(netlink, request).await?;
+        let decided = seen.last().is_some_and(|(target, _)| target.decides());
+        Ok((seen, gateway.answer(decided).await))
+    };
+    let (asked, dns) = join!(asked, beside::dns(request.dns.clone()));
+    let (seen, gateway) = asked?;
+    Ok(Observation {
+        path_mtu: path_mtu(&seen),
+        targets: seen.into_iter().map(|(target, _)| target).collect(),
         network,
-        targets,
+        dns,
+        gateway,
         ..Observation::default()
     })
 }
 
-enum Part {
-    Echo(EchoReport),
-    Tcp(TcpReport),
-}
-
-/// Starts a thread for each probe; those that nobody waits for any more end with the process.
-///
-/// Where there is no route, no waiting brings one about.
-fn start(request: &Request, routes: &[RouteTo], settles: bool) -> Receiver<(usize, Part)> {
-    let (sender, receiver) = channel();
-    let control = request.control;
-    for (index, (&target, route)) in request.targets.iter().zip(routes).enumerate() {
-        let settle_ms = if settles && route.kind != RouteKind::None {
-            SETTLE_MS
-        } else {
-            0
-        };
-        // Nobody listens any more once the matter is decided.
-        let send = sender.clone();
-        thread::spawn(move || {
-            let _ = send.send((index, Part::Echo(echo(target, control, settle_ms))));
-        });
-        let send = sender.clone();
-        thread::spawn(move || {
-            let _ = send.send((index, Part::Tcp(tcp(target, settle_ms))));
-        });
-    }
-    receiver
-}
-
-/// An answer that has waited for duplicate address detection, on this side or on the bridge's,
-/// tells nothing about the path: the round trips are then measured again.
-fn echo(target: Ipv6Addr, control: Ipv6Addr, settle_ms: u64) -> EchoReport {
-    let request = EchoRequest {
-        control: Some(control),
-        deadline_ms: DEADLINE_MS + settle_ms,
-        settle_ms,
-        ..EchoRequest::new(target)
-    };
-    let first = echo::run(&request);
-    let settled_late = first.rtt_us.iter().any(|rtt| *rtt > SLOW_US);
-    if !settled_late || first.control_answered {
-        return first;
-    }
-    let again = echo::run(&request);
-    match again.outcome {
-        EchoOutcome::Answered => again,
-        _ => first,
-    }
-}
-
-/// As with echoes, a connection that has waited tells nothing about the path.
-fn tcp(target: Ipv6Addr, settle_ms: u64) -> TcpReport {
-    let request = TcpRequest {
-        deadline_ms: DEADLINE_MS + settle_ms,
-        settle_ms,
-        ..TcpRequest::new(target, PORTS.to_vec())
-    };
-    let first = tcp::run(&request);
-    if !matches!(first.outcome, TcpOutcome::Connected { micros, .. } if micros > SLOW_US) {
-        return first;
-    }
-    let again = tcp::run(&request);
-    match again.outcome {
-        TcpOutcome::Connected { .. } => again,
-        _ => first,
-    }
+/// Of the target that decided, which is the last; else of the first that answers.
+fn path_mtu(seen: &[Seen]) -> Option<(Ipv6Addr, PathMtuReport)> {
+    let answers = |(target, _): &&Seen| target.echo.outcome == EchoOutcome::Answered;
+    let decided = seen.last().filter(|(target, _)| target.decides());
+    let (target, path_mtu) = decided.or_else(|| seen.iter().find(answers))?;
+    Some((target.target, path_mtu.clone()?))
 }
 
 impl TargetSeen {

@@ -1,10 +1,12 @@
 //! Which addresses should answer.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, ToSocketAddrs};
+use std::time::Duration;
 
-use tokio::net::lookup_host;
+use tokio::time::{Instant, timeout_at};
 
 use super::Targets;
+use super::apart::apart;
 use crate::error::{Error, Exit, Result};
 use crate::hostile::plain;
 
@@ -15,10 +17,21 @@ const WELL_KNOWN: [Ipv6Addr; 3] = [
     Ipv6Addr::new(0x2620, 0xfe, 0, 0, 0, 0, 0, 0xfe),
 ];
 
+/// The same resolvers over IPv4.
+const WELL_KNOWN4: [Ipv4Addr; 3] = [
+    Ipv4Addr::new(1, 1, 1, 1),
+    Ipv4Addr::new(8, 8, 8, 8),
+    Ipv4Addr::new(9, 9, 9, 9),
+];
+
 /// More targets than these make no verdict surer.
 const MOST: usize = 8;
 
-/// Resolves what was asked for; the well-known resolvers when nothing was.
+/// For all names together. glibc waits 5 s for the first name server before it asks the second.
+const LOOK_UP: Duration = Duration::from_secs(6);
+
+/// Resolves what was asked for; the well-known resolvers when nothing was. Of more targets than make a
+/// verdict surer the rest is checked, but not looked up.
 ///
 /// # Errors
 /// Exit 2 for a target that is no unicast IPv6 address and no name of one.
@@ -26,29 +39,53 @@ pub async fn resolve(asked: &[String]) -> Result<Targets> {
     if asked.is_empty() {
         return Ok(Targets {
             v6: WELL_KNOWN.to_vec(),
-            ..Targets::default()
+            v4: WELL_KNOWN4.to_vec(),
+            names: Vec::new(),
         });
     }
-    let mut targets = Vec::new();
+    let deadline = Instant::now() + LOOK_UP;
+    let mut targets = Targets::default();
     for text in asked {
         let text = text.trim();
-        let addresses = match text.parse() {
-            Ok(IpAddr::V6(address)) => vec![address],
+        match text.parse() {
+            Ok(IpAddr::V6(address)) => targets.add(address)?,
             Ok(IpAddr::V4(address)) => return Err(is_ipv4(address)),
-            Err(_) => look_up(text).await?,
-        };
-        for address in addresses {
-            check(address)?;
-            if !targets.contains(&address) {
-                targets.push(address);
+            Err(_) if targets.v6.len() >= MOST => {}
+            Err(_) => {
+                for address in look_up(text, deadline).await? {
+                    match address {
+                        IpAddr::V6(address) => targets.add(address)?,
+                        IpAddr::V4(address) => targets.add4(address),
+                    }
+                }
+                targets.names.push(text.to_owned());
             }
         }
     }
-    targets.truncate(MOST);
-    Ok(Targets {
-        v6: targets,
-        ..Targets::default()
-    })
+    targets.v6.truncate(MOST);
+    targets.v4.truncate(MOST);
+    Ok(targets)
+}
+
+impl Targets {
+    fn add(&mut self, address: Ipv6Addr) -> Result<()> {
+        check(address)?;
+        if !self.v6.contains(&address) {
+            self.v6.push(address);
+        }
+        Ok(())
+    }
+
+    /// What could only answer from here or to all is left out: nobody has asked for IPv4.
+    fn add4(&mut self, address: Ipv4Addr) {
+        let is_target = !(address.is_unspecified()
+            || address.is_loopback()
+            || address.is_multicast()
+            || address.is_broadcast());
+        if is_target && !self.v4.contains(&address) {
+            self.v4.push(address);
+        }
+    }
 }
 
 fn is_ipv4(address: Ipv4Addr) -> Error {
@@ -75,23 +112,27 @@ fn check(address: Ipv6Addr) -> Result<()> {
         .hint("give a global IPv6 address, or a name that has one: `--target ADDR|NAME`"))
 }
 
-async fn look_up(name: &str) -> Result<Vec<Ipv6Addr>> {
+/// All addresses of a name that has IPv6 ones, as any program here would find them.
+async fn look_up(name: &str, deadline: Instant) -> Result<Vec<IpAddr>> {
     let shown = plain(name);
     let fail = |cause: String| {
         Error::cannot(Exit::Usage, format!("find the IPv6 address of {shown:?}"))
             .caused_by(cause)
             .hint("give an address instead: `--target ADDR`")
     };
-    let found = lookup_host((name, 0))
-        .await
-        .map_err(|error| fail(plain(&error.to_string())))?;
-    let addresses: Vec<_> = found
-        .filter_map(|address| match address.ip() {
-            IpAddr::V6(address) => Some(address),
-            IpAddr::V4(_) => None,
-        })
-        .collect();
-    if addresses.is_empty() {
+    let asked = (name.to_owned(), 0);
+    let found = apart(move || asked.to_socket_addrs().map(Vec::from_iter));
+    let found = match timeout_at(deadline, found.end()).await {
+        Ok(found) => found.map_err(|error| fail(plain(&error.to_string())))?,
+        Err(_) => {
+            let seconds = LOOK_UP.as_secs();
+            return Err(fail(format!(
+                "the resolver did not answer within {seconds} s"
+            )));
+        }
+    };
+    let addresses: Vec<IpAddr> = found.into_iter().map(|address| address.ip()).collect();
+    if addresses.iter().all(IpAddr::is_ipv4) {
         return Err(fail("it has IPv4 addresses only".to_owned()));
     }
     Ok(addresses)
@@ -101,27 +142,66 @@ async fn look_up(name: &str) -> Result<Vec<Ipv6Addr>> {
 mod tests {
     use super::*;
 
-    fn resolve_now(text: &str) -> Result<Targets> {
+    fn resolve_now(texts: &[&str]) -> Result<Targets> {
+        let texts: Vec<_> = texts.iter().map(|text| (*text).to_owned()).collect();
         tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .unwrap()
-            .block_on(resolve(&[text.to_owned()]))
+            .block_on(resolve(&texts))
+    }
+
+    fn addresses(texts: &[&str]) -> Vec<Ipv6Addr> {
+        texts.iter().map(|text| text.parse().unwrap()).collect()
     }
 
     #[test]
     fn what_cannot_be_a_target_is_refused() {
         for text in ["192.0.2.1", "::", "ff02::1", "fe80::1", "::ffff:192.0.2.1"] {
-            let error = resolve_now(text).unwrap_err();
+            let error = resolve_now(&[text]).unwrap_err();
             assert_eq!(error.exit, Exit::Usage, "{text}");
+            assert!(!error.hints.is_empty(), "{text}");
         }
     }
 
     #[test]
-    fn an_address_is_its_own_target() {
-        assert_eq!(
-            resolve_now("2001:db8::1").unwrap().v6,
-            ["2001:db8::1".parse::<Ipv6Addr>().unwrap()]
-        );
+    fn an_address_is_its_own_target_and_says_nothing_about_ipv4() {
+        let targets = resolve_now(&["2001:db8::1", " 2001:db8::1 "]).unwrap();
+        let expected = Targets {
+            v6: addresses(&["2001:db8::1"]),
+            ..Targets::default()
+        };
+        assert_eq!(targets, expected);
+    }
+
+    #[test]
+    fn without_a_target_the_well_known_resolvers_are_asked_over_both() {
+        let targets = resolve_now(&[]).unwrap();
+        assert_eq!((targets.v6.len(), targets.v4.len()), (3, 3));
+        assert_eq!(targets.names, Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_ipv4_can_only_reach_here_or_everywhere_is_left_out() {
+        let mut targets = Targets::default();
+        for text in ["127.0.0.1", "0.0.0.0", "224.0.0.1", "255.255.255.255"] {
+            targets.add4(text.parse().unwrap());
+        }
+        targets.add4(Ipv4Addr::new(198, 51, 100, 53));
+        targets.add4(Ipv4Addr::new(198, 51, 100, 53));
+        assert_eq!(targets.v4, [Ipv4Addr::new(198, 51, 100, 53)]);
+    }
+
+    #[test]
+    fn ten_thousand_targets_are_checked_and_a_few_are_asked() {
+        let many: Vec<String> = (1..=10_000u32)
+            .map(|n| format!("2001:db8::{n:x}"))
+            .collect();
+        let mut many: Vec<&str> = many.iter().map(String::as_str).collect();
+        assert_eq!(resolve_now(&many).unwrap().v6.len(), MOST);
+        many.push("never.looked.up.invalid");
+        assert_eq!(resolve_now(&many).unwrap().names, Vec::<String>::new());
+        many.push("ff02::1");
+        assert!(resolve_now(&many).is_err());
     }
 }

@@ -35,12 +35,35 @@ impl Changes {
     /// # Errors
     /// When the kernel gives no socket.
     pub fn listen() -> Result<Self> {
+        Self::of(&GROUPS)
+    }
+
+    /// The same for addresses and for what is found out about neighbours.
+    ///
+    /// # Errors
+    /// When the kernel gives no socket.
+    pub fn of_neighbours() -> Result<Self> {
+        Self::of(&[MulticastGroup::Ipv6Ifaddr, MulticastGroup::Neigh])
+    }
+
+    fn of(groups: &[MulticastGroup]) -> Result<Self> {
         let (connection, _, messages) =
-            new_multicast_connection(&GROUPS).doing(|| "listen to changes of the network")?;
+            new_multicast_connection(groups).doing(|| "listen to changes of the network")?;
         tokio::spawn(connection);
         Ok(Self {
             messages: messages.map(|_| ()).boxed(),
         })
+    }
+
+    /// Waits for a single change, but not longer than until then.
+    ///
+    /// # Errors
+    /// When the socket is closed.
+    pub async fn next(&mut self, until: Instant) -> Result<()> {
+        match timeout_at(until, self.messages.next()).await {
+            Ok(None) => Err(Error::new(Exit::Bad, "the netlink socket was closed")),
+            Ok(Some(())) | Err(_) => Ok(()),
+        }
     }
 
     /// Waits for a change, and until no more come.

@@ -11,13 +11,16 @@ use std::sync::mpsc::{Sender, channel};
 use std::thread::JoinHandle;
 
 use nix::sched::{CloneFlags, unshare};
-use nix::unistd::{geteuid, gettid};
+use nix::unistd::{Pid, geteuid, gettid};
 
 /// The other end of the veth pair.
-pub(super) const PEER: &str = "3fff:1::2";
+pub(crate) const PEER: &str = "3fff:1::2";
+
+/// A host behind it.
+pub(crate) const FAR: &str = "3fff:3::2";
 
 /// Runs a test in a new network namespace whose loopback is up.
-pub(super) fn in_netns(test: impl FnOnce() + Send + 'static) {
+pub(crate) fn in_netns(test: impl FnOnce() + Send + 'static) {
     if !geteuid().is_root() && std::env::var_os("CI").is_none() {
         println!("NOT RUN: only root can make a network namespace");
         return;
@@ -33,7 +36,7 @@ pub(super) fn in_netns(test: impl FnOnce() + Send + 'static) {
 }
 
 /// `ip -6 …` in the network namespace of this thread.
-pub(super) fn ip(words: &str) {
+pub(crate) fn ip(words: &str) {
     println!("ip -6 {words}");
     let status = Command::new("ip")
         .arg("-6")
@@ -43,16 +46,17 @@ pub(super) fn ip(words: &str) {
     assert!(status.success(), "ip -6 {words}: {status}");
 }
 
-fn set_sysctl(path: &str, value: &str) {
+pub(crate) fn set_sysctl(path: &str, value: &str) {
     std::fs::write(format!("/proc/sys/net/{path}"), value).unwrap();
 }
 
-pub(super) fn allow_datagram() {
+pub(crate) fn allow_datagram() {
     set_sysctl("ipv4/ping_group_range", "0 2147483647");
 }
 
 /// A host in another network namespace at the far end of `veth0`; ends on drop.
-pub(super) struct Neighbour {
+pub(crate) struct Neighbour {
+    thread_id: Pid,
     end: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -60,7 +64,7 @@ pub(super) struct Neighbour {
 impl Neighbour {
     /// Makes the pair, here `veth0` with 3fff:1::1 and a default route, there `veth1` with `PEER`
     /// and `routes` (words behind `ip -6 route add`).
-    pub(super) fn new(routes: &'static [&'static str]) -> Self {
+    pub(crate) fn new(routes: &'static [&'static str]) -> Self {
         let (tell_id, id) = channel();
         let (tell_moved, moved) = channel();
         let (tell_ready, ready) = channel();
@@ -74,16 +78,58 @@ impl Neighbour {
             let _: Result<(), _> = ended.recv();
         });
         ip("link add veth0 type veth peer name veth1");
-        ip(&format!("link set veth1 netns {}", id.recv().unwrap()));
+        let thread_id: Pid = id.recv().unwrap();
+        ip(&format!("link set veth1 netns {thread_id}"));
         tell_moved.send(()).unwrap();
         ready.recv().unwrap();
         ip("link set veth0 up");
         ip("addr add 3fff:1::1/64 dev veth0 nodad");
         ip(&format!("route add default via {PEER}"));
         Self {
+            thread_id,
             end: Some(end),
             thread: Some(thread),
         }
+    }
+
+    /// A host behind this one: `FAR`, over a link of `mtu` bytes; needs forwarding there.
+    pub(crate) fn host_behind(&self, mtu: u32) -> Self {
+        let (tell_id, id) = channel();
+        let (end, ended) = channel();
+        let thread = std::thread::spawn(move || {
+            unshare(CloneFlags::CLONE_NEWNET).unwrap();
+            tell_id.send(gettid()).unwrap();
+            let _: Result<(), _> = ended.recv();
+        });
+        let far = Self {
+            thread_id: id.recv().unwrap(),
+            end: Some(end),
+            thread: Some(thread),
+        };
+        self.ip("link add veth2 type veth peer name veth3");
+        self.ip(&format!("link set veth3 netns {}", far.thread_id));
+        for (host, link, address) in [(self, "veth2", "3fff:3::1"), (&far, "veth3", FAR)] {
+            host.ip(&format!("link set {link} mtu {mtu} up"));
+            host.ip(&format!("addr add {address}/64 dev {link} nodad"));
+        }
+        far.ip("route add default via 3fff:3::1");
+        far
+    }
+
+    /// `ip -6 …` over there.
+    pub(crate) fn ip(&self, words: &str) {
+        self.run(&format!("ip -6 {words}"));
+    }
+
+    /// A command over there.
+    pub(crate) fn run(&self, words: &str) {
+        println!("over there: {words}");
+        let status = Command::new("nsenter")
+            .arg(format!("--net=/proc/{}/ns/net", self.thread_id))
+            .args(words.split(' '))
+            .status()
+            .unwrap();
+        assert!(status.success(), "{words}: {status}");
     }
 }
 
