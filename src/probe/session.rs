@@ -25,8 +25,8 @@ const CONTROL_GRACE: Duration = Duration::from_millis(100);
 const RECENT: usize = 8;
 /// Keeps an interval of 0 from flooding a silent target.
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(10);
-/// An echo counts as lost after this time, or twice the longest round trip. What a busy machine
-/// holds up for less is no loss.
+/// An echo counts as lost after this time, or one and a half times the longest round trip. What a
+/// busy machine holds up for less is no loss.
 const LOSS_PATIENCE: Duration = Duration::from_secs(1);
 /// The same where the deadline leaves no more time.
 const LAST_PATIENCE: Duration = Duration::from_millis(200);
@@ -227,7 +227,7 @@ impl EchoSession {
         }
         let shortest = self.report.rtt_us.iter().min().copied().unwrap_or(0);
         let there_since = arrived_at.saturating_sub(Duration::from_micros(shortest));
-        let patience = patience.max(2 * self.longest_round_trip());
+        let patience = patience.max(self.longest_round_trip() * 3 / 2);
         let lost_before = (self.drained_at + Duration::from_nanos(1)).saturating_sub(patience);
         let echoes = self.ledger.window(TARGET).iter();
         let counted = echoes.filter(|(number, echo)| {
