@@ -42,6 +42,10 @@ pub async fn run(arguments: &Ping, global: &Global, ui: Ui) -> Report {
     };
     match pinged.await {
         Ok(report) => report,
+        // Nothing was to be applied.
+        Err(error) if error.exit == Exit::NotApplied => {
+            Report::failed("ping", error.exiting(Exit::Bad))
+        }
         Err(error) => Report::failed("ping", error),
     }
 }

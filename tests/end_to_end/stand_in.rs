@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use crate::harness::{Lab, outcome};
+use crate::harness::{Lab, TARGET, outcome};
 
 const STAND_IN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/lab/stand-in/");
 const PLACE: &str = "/opt/lab/stand-in/";
@@ -109,6 +109,13 @@ fn works(lab: &Lab) {
         assert_eq!(outcome(&verify, &format!("{from}.internet.icmp6")), "pass");
         assert_eq!(outcome(&verify, &format!("{from}.internet.tcp6")), "pass");
     }
+    lab.alice("docker run -d --rm --stop-signal KILL --name web busybox sleep 600")
+        .exits(0);
+    for from in ["netns", "container:web"] {
+        lab.alice(&format!("rootless6 ping --from {from} {TARGET}"))
+            .exits(0);
+    }
+    lab.alice("docker stop web").exits(0);
 }
 
 fn only_the_host_passes(lab: &Lab) {

@@ -146,23 +146,17 @@ async fn look_up(mut names: Vec<String>) -> Result<HashMap<String, Vec<SocketAdd
     let mut found = HashMap::new();
     let (sender, mut receiver) = unbounded_channel::<(String, Found)>();
     let workers = names.len().min(AT_ONCE);
-    let waiting = Arc::new(Mutex::new(names.into_iter()));
+    let waiting = Arc::new(Mutex::new(names.clone().into_iter()));
     for _ in 0..workers {
         let (waiting, sender) = (Arc::clone(&waiting), sender.clone());
         thread::spawn(move || {
-            let next = || {
-                waiting
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .next()
-            };
-            while let Some(name) = next() {
+            let waiting = || waiting.lock().unwrap_or_else(PoisonError::into_inner);
+            while let Some(name) = { waiting().next() } {
                 let addresses = (name.as_str(), 0).to_socket_addrs();
-                let addresses = addresses.map(Iterator::collect);
-                if sender
-                    .send((name, addresses.map_err(|error| error.to_string())))
-                    .is_err()
-                {
+                let addresses = addresses
+                    .map(Iterator::collect)
+                    .map_err(|error| error.to_string());
+                if sender.send((name, addresses)).is_err() {
                     return;
                 }
             }
@@ -174,8 +168,9 @@ async fn look_up(mut names: Vec<String>) -> Result<HashMap<String, Vec<SocketAdd
             Ok(Some(answer)) => answer,
             Ok(None) => return Ok(found),
             Err(_) => {
+                let name = names.iter().find(|name| !found.contains_key(*name));
                 let why = format!("no answer within {} s", PATIENCE.as_secs());
-                return Err(Error::cannot(Exit::Usage, "look the names up").caused_by(why));
+                return Err(unknown(name.map_or("", String::as_str), &why));
             }
         };
         let addresses = only_ipv6(&name, addresses)?;
@@ -184,15 +179,7 @@ async fn look_up(mut names: Vec<String>) -> Result<HashMap<String, Vec<SocketAdd
 }
 
 fn only_ipv6(name: &str, addresses: Found) -> Result<Vec<SocketAddrV6>> {
-    let fail = |cause: &str| {
-        Error::cannot(
-            Exit::Usage,
-            format!("find the IPv6 address of {:?}", plain(name)),
-        )
-        .caused_by(plain(cause))
-        .hint("give an address instead: `rootless6 ping ::1`")
-    };
-    let addresses = addresses.map_err(|error| fail(&error))?;
+    let addresses = addresses.map_err(|why| unknown(name, &why))?;
     let addresses: Vec<_> = addresses
         .into_iter()
         .filter_map(|address| match address {
@@ -201,9 +188,16 @@ fn only_ipv6(name: &str, addresses: Found) -> Result<Vec<SocketAddrV6>> {
         })
         .collect();
     if addresses.is_empty() {
-        return Err(fail("it has IPv4 addresses only"));
+        return Err(unknown(name, "it has IPv4 addresses only"));
     }
     Ok(addresses)
+}
+
+fn unknown(name: &str, why: &str) -> Error {
+    let name = plain(name);
+    Error::cannot(Exit::Usage, format!("find the IPv6 address of {name:?}"))
+        .caused_by(plain(why))
+        .hint("give an address instead: `rootless6 ping ::1`")
 }
 
 /// A link-local address without an interface, or with one that is not there.
@@ -219,8 +213,8 @@ pub(super) fn no_interface(target: Option<&Target>, from: &From, interfaces: &[S
     let error = Error::new(Exit::Usage, message);
     let there: Vec<_> = interfaces
         .iter()
+        .map(String::as_str)
         .filter(|name| *name != "lo")
-        .map(|name| plain(name))
         .collect();
     let Some(first) = there.first() else {
         return error.caused_by("there is no interface but the loopback's");
@@ -230,8 +224,8 @@ pub(super) fn no_interface(target: Option<&Target>, from: &From, interfaces: &[S
         from => format!("--from {from} "),
     };
     error
-        .caused_by(format!("interfaces there: {}", there.join(", ")))
-        .hint(format!("`rootless6 ping {from}{address}%{first}`"))
+        .caused_by(format!("interfaces there: {}", plain(&there.join(", "))))
+        .hint(format!("`rootless6 ping {from}{address}%{}`", plain(first)))
 }
 
 #[cfg(test)]

@@ -26,7 +26,9 @@ const LONGEST_CHAIN: usize = 8;
 /// Exit 2 when there is no such container; exit 1 when it does not run, has no network of its own
 /// but RootlessKit's, or the Engine does not answer.
 pub async fn join(socket: &Path, name: &str) -> Result<Join> {
-    let docker = stranger::connect(socket, REQUEST_SECONDS).doing(|| doing(name))?;
+    let docker = stranger::connect(socket, REQUEST_SECONDS)
+        .doing(|| doing(name))
+        .map_err(|error| error.exiting(Exit::Bad))?;
     let looking = async {
         let container = inspect(&docker, name).await?;
         let pid = running(name, &container)?;
