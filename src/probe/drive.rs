@@ -80,19 +80,33 @@ pub(super) fn drive(
                 batch.clear();
                 session.prepare(now, next_nonce, &mut batch)?;
                 send(session, link, &batch);
+                // Answers from near by are there already: reading them while they are warm is
+                // cheaper than letting them pile up.
+                if batch.len() > 1 {
+                    receive(session, link, now)?;
+                }
             }
             Decision::WaitUntil(until) => {
                 let until = match stop {
                     Some(_) => until.min(now + STOP_LATENCY),
                     None => until,
                 };
-                let each = &mut |arrival: &Arrival<'_>| session.observe(&Event::Arrived(arrival));
-                if let Some(at) = link.receive(until, each)? {
-                    session.observe(&Event::Drained { at });
-                }
+                receive(session, link, until)?;
             }
         }
     }
+}
+
+fn receive(
+    session: &mut impl Session,
+    link: &mut impl PacketLink,
+    until: Duration,
+) -> Result<(), String> {
+    let each = &mut |arrival: &Arrival<'_>| session.observe(&Event::Arrived(arrival));
+    if let Some(at) = link.receive(until, each)? {
+        session.observe(&Event::Drained { at });
+    }
+    Ok(())
 }
 
 fn send(session: &mut impl Session, link: &mut impl PacketLink, batch: &[Outgoing]) {

@@ -66,6 +66,7 @@ pub(super) fn judge(fates: impl Iterator<Item = Fate>) -> Loss {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::scripted::Chance;
     use super::Fate::{Answered, Lost, Open};
     use super::*;
 
@@ -105,24 +106,9 @@ mod tests {
         );
     }
 
-    /// A small generator with a fixed seed (xorshift64*, Vigna 2016), uniform in [0, 1).
-    struct Chance(u64);
-
-    impl Chance {
-        fn next(&mut self) -> f64 {
-            self.0 ^= self.0 >> 12;
-            self.0 ^= self.0 << 25;
-            self.0 ^= self.0 >> 27;
-            let bits = self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 11;
-            #[expect(clippy::cast_precision_loss, reason = "53 bits fit")]
-            let share = bits as f64 / (1_u64 << 53) as f64;
-            share
-        }
-    }
-
     /// How many of 20,000 runs end with each verdict, and how many echoes they took in all.
     fn runs_at(loss: f64) -> ([u32; 2], usize) {
-        let mut chance = Chance(0x9e37_79b9_7f4a_7c15);
+        let mut chance = Chance::default();
         let (mut verdicts, mut echoes) = ([0; 2], 0);
         for _ in 0..20_000 {
             let mut fates = Vec::new();

@@ -175,3 +175,24 @@ fn arrival(effect: &Effect, read_at: Duration) -> Arrival<'_> {
         }),
     }
 }
+
+/// A small generator with a fixed seed (xorshift64*, Vigna 2016), uniform in [0, 1).
+pub(super) struct Chance(u64);
+
+impl Default for Chance {
+    fn default() -> Self {
+        Self(0x9e37_79b9_7f4a_7c15)
+    }
+}
+
+impl Chance {
+    pub(super) fn next(&mut self) -> f64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        let bits = self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 11;
+        #[expect(clippy::cast_precision_loss, reason = "53 bits fit")]
+        let share = bits as f64 / (1_u64 << 53) as f64;
+        share
+    }
+}

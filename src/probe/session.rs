@@ -25,9 +25,11 @@ const CONTROL_GRACE: Duration = Duration::from_millis(100);
 const RECENT: usize = 8;
 /// Keeps an interval of 0 from flooding a silent target.
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(10);
-/// An echo counts as lost after this time, or twice the longest round trip. What a busy machine
-/// holds up for less is no loss.
+/// An echo counts as lost after this time, or one and a half times the longest round trip. What a
+/// busy machine holds up for less is no loss.
 const LOSS_PATIENCE: Duration = Duration::from_secs(1);
+/// The same where the deadline leaves no more time.
+const LAST_PATIENCE: Duration = Duration::from_millis(200);
 
 /// The one hard error that everything since the last answer has met.
 #[derive(Debug)]
@@ -111,7 +113,7 @@ impl Session for EchoSession {
             Event::Arrived(Arrival::Error(error)) => self.refused(error),
             Event::Drained { at } => {
                 self.drained_at = self.drained_at.max(*at);
-                self.judge_loss();
+                self.judge_loss(LOSS_PATIENCE);
             }
         }
     }
@@ -141,7 +143,8 @@ impl EchoSession {
     }
 
     /// What was observed so far, with the outcome it would have if it ended here.
-    pub(super) fn into_report(self) -> EchoReport {
+    pub(super) fn into_report(mut self) -> EchoReport {
+        self.judge_loss(LAST_PATIENCE);
         EchoReport {
             outcome: self.outcome(),
             ..self.report
@@ -215,7 +218,7 @@ impl EchoSession {
     /// What went out before the path was there says nothing about loss: an echo may be held up or
     /// dropped while an address is tentative. The path is there since the first answer left the
     /// target, about; and the first answer itself is an answer by choice, not by chance.
-    fn judge_loss(&mut self) {
+    fn judge_loss(&mut self, patience: Duration) {
         let Some((first, arrived_at)) = self.first_answer else {
             return;
         };
@@ -224,7 +227,7 @@ impl EchoSession {
         }
         let shortest = self.report.rtt_us.iter().min().copied().unwrap_or(0);
         let there_since = arrived_at.saturating_sub(Duration::from_micros(shortest));
-        let patience = LOSS_PATIENCE.max(2 * self.longest_round_trip());
+        let patience = patience.max(self.longest_round_trip() * 3 / 2);
         let lost_before = (self.drained_at + Duration::from_nanos(1)).saturating_sub(patience);
         let echoes = self.ledger.window(TARGET).iter();
         let counted = echoes.filter(|(number, echo)| {
@@ -296,7 +299,7 @@ impl EchoSession {
                 self.control_quota = self.control_tries + CONTROL_ECHOES;
             }
         }
-        self.judge_loss();
+        self.judge_loss(LOSS_PATIENCE);
     }
 
     fn refused(&mut self, error: &ReceivedError<'_>) {

@@ -225,7 +225,8 @@ impl PacketLink for IcmpSocket {
             return (0, vague.map(|_| local_error(Errno::EINVAL)));
         }
         let first = send_batch(&self.socket, clear);
-        self.errors_wait |= first.is_err();
+        // A call that sends some and then meets an error keeps the error to itself.
+        self.errors_wait |= first != Ok(clear.len());
         match first.or_else(|_| send_batch(&self.socket, clear)) {
             Ok(taken) => (taken, None),
             Err(errno) => (0, Some(local_error(errno))),

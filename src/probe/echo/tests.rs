@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::super::icmp_error::ErrorKind;
 use super::super::link::PacketLink;
-use super::super::scripted::{CONTROL, Effect, IDENTIFIER, ScriptedLink, SentEcho, TARGET};
+use super::super::scripted::{CONTROL, Chance, Effect, IDENTIFIER, ScriptedLink, SentEcho, TARGET};
 use super::*;
 
 fn request() -> EchoRequest {
@@ -172,6 +172,73 @@ fn every_other_echo_lost_is_heavy() {
         (EchoOutcome::Answered, Loss::Heavy)
     );
     assert!(report.elapsed_us < millis(1500), "{report:?}");
+}
+
+#[test]
+fn half_lost_is_heavy_even_where_answers_take_long() {
+    let request = EchoRequest {
+        interval_ms: 50,
+        ..request()
+    };
+    let report = run_over(&request, |echo| {
+        let lost = echo.to_control || echo.number % 2 == 0;
+        Ok(if lost { vec![] } else { vec![echo.reply(600)] })
+    });
+    assert_eq!(report.loss, Loss::Heavy, "{report:?}");
+}
+
+/// The verdicts of 1,000 runs over a path with such a loss.
+fn verdicts_over(loss: f64, round_trip: u64) -> Vec<Loss> {
+    let request = EchoRequest {
+        interval_ms: 50,
+        ..request()
+    };
+    let chance = std::rc::Rc::new(std::cell::RefCell::new(Chance::default()));
+    let run = |_| {
+        let chance = chance.clone();
+        let report = run_over(&request, move |echo| {
+            let lost = echo.to_control || chance.borrow_mut().next() < loss;
+            Ok(if lost {
+                vec![]
+            } else {
+                vec![echo.reply(round_trip)]
+            })
+        });
+        assert!(report.elapsed_us <= millis(3000));
+        report.loss
+    };
+    (0..1000).map(run).collect()
+}
+
+#[test]
+fn a_tenth_lost_is_bearable_and_half_is_heavy_whatever_the_round_trip() {
+    for round_trip in [1, 20, 200] {
+        for (loss, right, wrong) in [
+            (0.1, Loss::Bearable, Loss::Heavy),
+            (0.5, Loss::Heavy, Loss::Bearable),
+        ] {
+            let verdicts = verdicts_over(loss, round_trip);
+            let count = |one| verdicts.iter().filter(|verdict| **verdict == one).count();
+            let counts = (count(right), count(wrong));
+            assert!(
+                counts.0 >= 990 && counts.1 < 5,
+                "{counts:?} right and wrong at a loss of {loss} and {round_trip} ms"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_deadline_may_leave_the_loss_undecided() {
+    let request = EchoRequest {
+        deadline_ms: 50,
+        ..request()
+    };
+    let report = run_with_loss(&request, |_| false);
+    assert_eq!(
+        (report.outcome, report.loss),
+        (EchoOutcome::Answered, Loss::Undecided)
+    );
 }
 
 #[test]

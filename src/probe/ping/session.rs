@@ -296,6 +296,7 @@ impl<'a> PingSession<'a> {
         let line = &mut self.lines[echo.destination];
         line.outstanding -= 1;
         line.left = line.left.map(|left| left + 1);
+        self.unblock(echo.destination);
         self.queue(echo.destination, at, at);
     }
 
@@ -449,10 +450,15 @@ impl<'a> PingSession<'a> {
     fn settled(&mut self, place: usize) {
         let line = &mut self.lines[place];
         line.outstanding -= 1;
-        if std::mem::take(&mut line.blocked) {
+        self.unfinished -= usize::from(line.left == Some(0) && line.outstanding == 0);
+        self.unblock(place);
+    }
+
+    /// There may be a place to remember the next echo.
+    fn unblock(&mut self, place: usize) {
+        if std::mem::take(&mut self.lines[place].blocked) {
             self.ready.push_back(place);
         }
-        self.unfinished -= usize::from(line.left == Some(0) && line.outstanding == 0);
     }
 
     fn forget_recent(&mut self, now: Duration) {
