@@ -10,6 +10,9 @@ use super::*;
 const TARGET: &str = "3fff:1::1";
 const IDENTIFIER: u16 = 0x1234;
 
+/// A reply, or the MTU and the quote of a Packet Too Big.
+type Arriving = Result<Vec<u8>, (u32, Vec<u8>)>;
+
 /// What the network does with the n-th echo of a size.
 enum Fate {
     Back { after: u64 },
@@ -36,7 +39,7 @@ fn run_over(
 ) -> (PathMtuReport, Duration) {
     let mut search = Search::new(request, IDENTIFIER);
     let mut now = Duration::ZERO;
-    let mut under_way: Vec<(Duration, Result<Vec<u8>, (u32, Vec<u8>)>)> = Vec::new();
+    let mut under_way: Vec<(Duration, Arriving)> = Vec::new();
     let mut counts = std::collections::HashMap::new();
     let mut batch = Vec::new();
     loop {
@@ -84,7 +87,7 @@ fn run_over(
     }
 }
 
-fn arrival(packet: &Result<Vec<u8>, (u32, Vec<u8>)>, read_at: Duration) -> Arrival<'_> {
+fn arrival(packet: &Arriving, read_at: Duration) -> Arrival<'_> {
     match packet {
         Ok(bytes) => Arrival::Packet(ReceivedPacket {
             source: format!("[{TARGET}]:0").parse().unwrap(),
