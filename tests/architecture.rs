@@ -29,6 +29,11 @@ const PURE: &[&str] = &[
     "probe/icmp_error.rs",
     "probe/report.rs",
     "probe/link.rs",
+    "probe/dns/message.rs",
+    "probe/dns/name.rs",
+    "probe/dns/resolv_conf.rs",
+    "probe/pmtu/echoes.rs",
+    "probe/pmtu/search.rs",
 ];
 
 /// Ways out of the program, and clocks.

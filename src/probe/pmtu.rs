@@ -38,7 +38,8 @@ pub struct PathMtuRequest {
 pub enum PathMtuOutcome {
     /// Packets as large as the first link takes, at most 1500 bytes, come back.
     Whole { bytes: u16 },
-    /// A router has told a smaller MTU, and packets of the large size come back in fragments of it.
+    /// A router has told a smaller MTU. Packets of the large size come back in fragments of it, or
+    /// packets as large as it do: `bytes`, whichever came first.
     Told { bytes: u16, mtu: u32 },
     /// Small packets come back and large ones do not, whatever was told: connections hang.
     BlackHole { passes: u16, lost: u16 },
@@ -53,7 +54,7 @@ pub enum PathMtuOutcome {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PathMtuReport {
     pub outcome: PathMtuOutcome,
-    /// Large echoes sent and answered.
+    /// Echoes sent and answered that are large, or as large as was told.
     pub sent: u32,
     pub received: u32,
     pub rtt_us: Vec<u64>,

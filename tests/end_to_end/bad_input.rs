@@ -67,6 +67,16 @@ fn what_is_typed_wrong_is_said_and_changes_nothing() {
             ("rootless6 setup --yes --target 192.0.2.1", 2, &["IPv4"]),
             ("rootless6 setup --yes --target ff02::1", 2, &["multicast"]),
             ("rootless6 verify --target fe80::1", 2, &["link-local"]),
+            ("rootless6 verify --target ::", 2, &["nobody's address"]),
+            ("rootless6 verify --target 192.0.2.1", 2, &["IPv4"]),
+            ("rootless6 verify --target ::ffff:192.0.2.1", 2, &["IPv4"]),
+            ("rootless6 verify --target ff02::1", 2, &["multicast"]),
+            ("rootless6 verify --target v4.test", 2, &["v4.test"]),
+            (
+                "rootless6 verify $(seq -f '--target 2001:db8::%.0f' 9999) --target ff02::1",
+                2,
+                &["multicast"],
+            ),
             (
                 "rootless6 setup --yes --unit nothere.service",
                 6,

@@ -40,11 +40,15 @@ pub(super) const MOST_PAYLOAD: usize = payload_bytes(MOST_BYTES);
 #[derive(Debug)]
 pub(super) struct Search {
     large: u16,
+    /// The first size to come back that decides.
+    passed: Option<u16>,
     route_mtu: Option<u32>,
     deadline: Duration,
     echoes: Echoes,
     volleys: u32,
     last_volley_at: Option<Duration>,
+    /// The first echo of the first volley that asked for sizes in between.
+    explored_from: Option<usize>,
     told_at_once: u32,
     /// A router has told its MTU since the last volley.
     told: bool,
@@ -59,11 +63,13 @@ impl Search {
         let large = u16::try_from(link).unwrap_or(MOST_BYTES);
         Self {
             large: large.clamp(LEAST_MTU, MOST_BYTES),
+            passed: None,
             route_mtu: request.route_mtu,
             deadline: Duration::from_millis(request.deadline_ms),
             echoes: Echoes::new(request.target, identifier),
             volleys: 0,
             last_volley_at: None,
+            explored_from: None,
             told_at_once: 0,
             told: false,
             drained_at: Duration::ZERO,
@@ -74,7 +80,9 @@ impl Search {
     /// Begins the next volley: its sizes.
     fn volley(&mut self, now: Duration) -> Vec<u16> {
         let mut sizes = vec![SMALL_BYTES, self.large];
+        sizes.extend(self.told_bytes());
         if self.volleys >= 2 && self.comes_back(SMALL_BYTES) {
+            self.explored_from.get_or_insert(self.echoes.list.len());
             sizes.extend(BETWEEN.into_iter().filter(|bytes| *bytes < self.large));
         }
         self.volleys += 1;
@@ -83,11 +91,22 @@ impl Search {
         sizes
     }
 
+    /// What passes in fragments, or as large as a router has told: TCP sends no larger then, and
+    /// pasta takes no fragments.
+    fn decides(&self, bytes: u16) -> bool {
+        bytes == self.large || Some(bytes) == self.told_bytes()
+    }
+
+    fn told_bytes(&self) -> Option<u16> {
+        self.told_mtu().and_then(|mtu| u16::try_from(mtu).ok())
+    }
+
     fn arrived(&mut self, packet: &ReceivedPacket<'_>) {
         if let Some((bytes, round_trip)) = self.echoes.answered(packet)
-            && bytes == self.large
+            && self.decides(bytes)
         {
             self.report.received += 1;
+            self.passed.get_or_insert(bytes);
             self.report.rtt_us.push(micros(round_trip));
         }
     }
@@ -112,8 +131,7 @@ impl Search {
     }
 
     fn outcome(&self) -> PathMtuOutcome {
-        let bytes = self.large;
-        if self.report.received > 0 {
+        if let Some(bytes) = self.passed {
             return match self.told_mtu() {
                 Some(mtu) => PathMtuOutcome::Told { bytes, mtu },
                 None => PathMtuOutcome::Whole { bytes },
@@ -156,23 +174,26 @@ impl Search {
         echoes.any(|echo| echo.bytes == bytes && echo.answered_at.is_some())
     }
 
-    /// When enough small echoes will have come back without their large ones, which may take longer.
-    /// A large one that the kernel could not send is as lost: a veth whose other end takes less
-    /// drops it and says so.
+    /// When enough small echoes will have come back without their large ones, which may take longer,
+    /// and one of them beside sizes in between. A large one that the kernel could not send is as
+    /// lost: a veth whose other end takes less drops it and says so.
     fn large_is_lost_at(&self) -> Option<Duration> {
-        let mut lost: Vec<Duration> = self
-            .echoes
-            .list
-            .iter()
-            .filter(|echo| echo.bytes == SMALL_BYTES)
-            .filter_map(|echo| {
-                let answered_at = echo.answered_at?;
-                let round_trip = answered_at.saturating_sub(echo.sent_at?);
-                Some(answered_at + round_trip.max(GRACE))
-            })
-            .collect();
+        let mut lost: Vec<Duration> = self.lost_from(0).collect();
         lost.sort();
-        lost.get(LOST_PAIRS - 1).copied()
+        let enough = lost.get(LOST_PAIRS - 1)?;
+        let explored = self.lost_from(self.explored_from?).min()?;
+        Some(explored.max(*enough))
+    }
+
+    /// For the small echoes from this one on that came back: when what went beside them is lost.
+    fn lost_from(&self, first: usize) -> impl Iterator<Item = Duration> {
+        let echoes = self.echoes.list.iter().skip(first);
+        let small = echoes.filter(|echo| echo.bytes == SMALL_BYTES);
+        small.filter_map(|echo| {
+            let answered_at = echo.answered_at?;
+            let round_trip = answered_at.saturating_sub(echo.sent_at?);
+            Some(answered_at + round_trip.max(GRACE))
+        })
     }
 }
 
@@ -180,7 +201,7 @@ impl Session for Search {
     /// A busy machine may look at the clock before it looks at what has arrived: nothing is lost, and
     /// no time over, before that is known.
     fn decide(&mut self, now: Duration) -> Decision {
-        if self.report.received > 0 || now >= self.deadline + GRACE {
+        if self.passed.is_some() || now >= self.deadline + GRACE {
             return Decision::Done;
         }
         let known_at = self.drained_at;
@@ -216,7 +237,7 @@ impl Session for Search {
         match event {
             Event::Sent { echo, at } => {
                 let bytes = self.echoes.sent(*echo, *at);
-                self.report.sent += u32::from(bytes == Some(self.large));
+                self.report.sent += u32::from(bytes.is_some_and(|bytes| self.decides(bytes)));
             }
             Event::SendFailed { kind, .. } => {
                 count_error(&mut self.report.errors, ErrorSeen::refused(kind.clone()));

@@ -56,7 +56,8 @@ fn answers_are_read() {
     let asked = question("v6.test", Kind::Aaaa);
     let (www, cdn, v6) = (wire("www.test"), wire("cdn.test"), wire("V6.TEST"));
     let circle = Said::Refused("aliases (CNAME) that lead in a circle".to_owned());
-    let cases: Vec<(&str, u16, Vec<(&str, u16, &[u8])>, Said)> = vec![
+    type Records<'a> = Vec<(&'a str, u16, &'a [u8])>;
+    let cases: Vec<(&str, u16, Records, Said)> = vec![
         (
             "an address",
             0,
