@@ -561,7 +561,7 @@ _rootless6() {
             return 0
             ;;
         rootless6__subcmd__verify)
-            opts="-q -v -h -V --from --network --target --json --quiet --verbose --color --user --unit --timeout --help --version"
+            opts="-q -v -h -V --from --network --container --target --json --quiet --verbose --color --user --unit --timeout --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -572,6 +572,10 @@ _rootless6() {
                     return 0
                     ;;
                 --network)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --container)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -86,6 +86,7 @@ complete -c rootless6 -n "__fish_rootless6_using_subcommand verify" -l from -d '
 netns\t'RootlessKit\'s network namespace'
 container\t'A new container on docker0'"
 complete -c rootless6 -n "__fish_rootless6_using_subcommand verify" -l network -d 'Probe from a new container on this network too; may be given several times' -r
+complete -c rootless6 -n "__fish_rootless6_using_subcommand verify" -l container -d 'Probe from inside this running container too; may be given several times' -r
 complete -c rootless6 -n "__fish_rootless6_using_subcommand verify" -l target -d 'Address or name that should answer; may be given several times [default: well-known public resolvers]' -r
 complete -c rootless6 -n "__fish_rootless6_using_subcommand verify" -l color -d 'When to use colour' -r -f -a "auto\t''
 always\t''

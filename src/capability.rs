@@ -58,6 +58,12 @@ pub fn engine(version: Version) -> EngineNeeds {
     }
 }
 
+/// Whether a published port takes connections from a link-local address, as it does since 28.0
+/// (moby#48570); before, ip6tables sends them on to the container, and the kernel drops them.
+pub fn publishes_to_link_local(engine: Version) -> bool {
+    engine >= Version::new(28, 0, 0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

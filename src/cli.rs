@@ -215,6 +215,15 @@ pub struct Verify {
         value_delimiter = ','
     )]
     pub networks: Vec<String>,
+    /// Probe from inside this running container too; may be given several times
+    #[arg(
+        long = "container",
+        value_name = "NAME",
+        env = "ROOTLESS6_CONTAINER",
+        hide_env = true,
+        value_delimiter = ','
+    )]
+    pub containers: Vec<String>,
     /// Address or name that should answer; may be given several times [default: well-known public resolvers]
     #[arg(
         long = "target",

@@ -69,8 +69,12 @@ pub enum Code {
     ContainerdRootlessConflict,
     NetnsUnreachable,
     ContainerUnreachable,
+    PublishedPortDead,
+    PmtuBlackHole,
+    DnsWithoutAaaa,
     IcmpFiltered,
     ForgedReplies,
+    PrefersIpv4,
 }
 
 impl fmt::Display for Code {
@@ -240,6 +244,10 @@ mod tests {
             (Code::MtuTrap, "mtu-trap"),
             (Code::HostIpv6Disabled, "host-ipv6-disabled"),
             (Code::StartedBeforeIpv6, "started-before-ipv6"),
+            (Code::PublishedPortDead, "published-port-dead"),
+            (Code::PmtuBlackHole, "pmtu-black-hole"),
+            (Code::DnsWithoutAaaa, "dns-without-aaaa"),
+            (Code::PrefersIpv4, "prefers-ipv4"),
         ] {
             assert_eq!(code.to_string(), name);
         }

@@ -22,8 +22,10 @@ pub mod image;
 pub mod log;
 pub mod netlink;
 pub mod netns;
+pub mod probe_container;
 pub mod process;
 pub mod rootlesskit;
+pub mod run_id;
 pub mod systemd;
 
 /// systemd's own socket, below `$XDG_RUNTIME_DIR`.

@@ -225,6 +225,12 @@ pub fn sign(sign: Sign) -> String {
     format!("{style}{character}{style:#}")
 }
 
+/// How many columns stdout has; none where it is no terminal, or one that does not say.
+pub fn width() -> Option<usize> {
+    let (terminal_size::Width(columns), _) = terminal_size::terminal_size_of(io::stdout())?;
+    (columns > 0).then_some(usize::from(columns))
+}
+
 /// Whether the locale's character set is UTF-8 (locale(7): `LC_ALL`, `LC_CTYPE`, `LANG`).
 pub fn unicode() -> bool {
     ["LC_ALL", "LC_CTYPE", "LANG"]

@@ -2,8 +2,8 @@
 //!
 //! `main` comes here before any thread exists, because setns(2) takes a user namespace only from
 //! a process with a single thread. The request is one line of JSON on standard input (an argument
-//! where there is none, in a container: the kernel cuts arguments off at 128 KiB), the answer one on
-//! standard output, after lines that tell of what happens meanwhile. Order matters: the user
+//! where there is none, under RootlessKit: the kernel cuts arguments off at 128 KiB), the answer one
+//! on standard output, after lines that tell of what happens meanwhile. Order matters: the user
 //! namespace first, for it gives the capabilities that the network namespace asks for.
 
 use std::fs::File;
@@ -23,6 +23,7 @@ use crate::hostile::plain;
 use crate::ping::Pinged;
 use crate::probe::ping::PingEvent;
 use crate::verify::observe::{self, Observation};
+use crate::verify::peer;
 use crate::{rehearse, uplink};
 
 pub mod ping;
@@ -66,6 +67,8 @@ pub enum Task {
     Uplink(uplink::Request),
     /// Send echo requests.
     Ping(crate::ping::Request),
+    /// Answer on a TCP port.
+    Serve(peer::Request),
 }
 
 /// What comes back.
@@ -82,6 +85,8 @@ pub enum Answer {
     Event(PingEvent),
     /// To [`Task::Ping`].
     Pinged(Pinged),
+    /// To [`Task::Serve`], once its time is over.
+    Served,
     /// The task could not be done.
     Failed {
         /// What failed.
@@ -145,6 +150,10 @@ fn serve(request: &str) -> Result<Answer> {
                 observe::observe(&netlink, request).await?,
             ))),
             Task::Uplink(request) => Ok(Answer::Uplink(uplink::bring(&netlink, request).await?)),
+            Task::Serve(request) => {
+                peer::serve(request).await?;
+                Ok(Answer::Served)
+            }
             Task::Ping(request) => {
                 // Ctrl-C reaches all of the terminal's foreground; whoever asked decides what it means.
                 process::hold_signals();

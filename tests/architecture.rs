@@ -19,6 +19,8 @@ const PURE: &[&str] = &[
     "report.rs",
     "report",
     "verify/judge.rs",
+    "verify/judge",
+    "verify/verification.rs",
     "probe/packet.rs",
     "probe/drive.rs",
     "probe/ledger.rs",

@@ -12,7 +12,7 @@ use super::Scene;
 use crate::apply::Site;
 use crate::cli::{Global, Setup};
 use crate::error::{Error, Exit, Result};
-use crate::host::image::Leftovers;
+use crate::host::probe_container::Leftovers;
 use crate::host::{Host, process};
 use crate::plan::snippet::Snippet;
 use crate::report::{Report, human};
@@ -100,7 +100,7 @@ async fn setup(
         prepared = prepare(arguments, global, ui, steps, record) => prepared?,
         () = process::interrupted() => {
             let host = Host::from_environment(global.unit())?;
-            verify::sweep(&host.socket, Leftovers::OwnToo).await;
+            verify::sweep(&host.socket, Leftovers::Own).await;
             return Err(Error::new(Exit::Interrupted, "interrupted: nothing was changed"));
         }
     };

@@ -1,10 +1,16 @@
 //! `verify`: does IPv6 work, from where to where, and if not, why?
 
+use std::cell::OnceCell;
+use std::path::PathBuf;
+
 use super::{Scene, with_settings};
 use crate::cli::{From, Global, Verify};
 use crate::error::{Error, Exit, Result};
-use crate::host::image::Leftovers;
+use crate::facts::Engine;
+use crate::host::engine::container;
+use crate::host::probe_container::Leftovers;
 use crate::host::{Host, process};
+use crate::hostile::plain;
 use crate::report::{Report, human};
 use crate::request::Request;
 use crate::ui::{Progress, Ui};
@@ -13,42 +19,82 @@ use crate::verify::{self, Outcome, Question, Targets, Vantage, Verification, tar
 /// Runs the command.
 pub async fn run(arguments: &Verify, global: &Global, ui: Ui) -> Report {
     process::hold_signals();
-    let checked = async {
-        let scene = Scene::look(global.unit()).await?;
-        let targets = targets_for(&scene.host, arguments).await?;
-        let vantages = vantages(arguments);
-        let question = Question::new(&vantages, &targets);
-        let mut steps = ui.steps();
-        steps.begin("probe");
-        let verification = tokio::select! {
-            verification = verify::verify(&scene.facts, &scene.host.socket, &question) => {
-                steps.hush();
-                verification
+    let socket = OnceCell::new();
+    let verified = tokio::select! {
+        verified = verify(arguments, global, ui, &socket) => verified,
+        () = process::interrupted() => {
+            if let Some(socket) = socket.get() {
+                verify::sweep(socket, Leftovers::Own).await;
             }
-            () = process::interrupted() => {
-                verify::sweep(&scene.host.socket, Leftovers::OwnToo).await;
-                return Err(Error::new(Exit::Interrupted, "interrupted"));
-            }
-        };
-        Ok::<_, Error>(verification)
+            Err(Error::new(Exit::Interrupted, "interrupted"))
+        }
     };
-    match checked.await {
-        Ok(verification) => report(&verification),
+    match verified {
+        Ok(verification) => report(&verification, ui),
         Err(error) => Report::failed("verify", error),
     }
 }
 
-fn report(verification: &Verification) -> Report {
+/// The Engine's socket is told as soon as it is known: whoever gives this up has to clean up there.
+async fn verify(
+    arguments: &Verify,
+    global: &Global,
+    ui: Ui,
+    socket: &OnceCell<PathBuf>,
+) -> Result<Verification> {
+    let scene = Scene::look(global.unit()).await?;
+    let socket = socket.get_or_init(|| scene.host.socket.clone());
+    let targets = targets_for(&scene.host, arguments).await?;
+    if let Some(engine) = scene.facts.engine.is() {
+        for name in &arguments.networks {
+            has_containers_of_its_own(engine, name)?;
+        }
+        for name in &arguments.containers {
+            // One that cannot be looked into is no vantage point.
+            container::join(socket, name).await?;
+        }
+    }
+    let vantages = vantages(arguments);
+    let mut steps = ui.steps();
+    steps.begin("probe");
+    let question = Question::new(&vantages, &targets);
+    let verification = verify::verify(&scene.facts, socket, &question).await;
+    steps.hush();
+    Ok(verification)
+}
+
+/// A container that shares its network with the host or another container, or has none, shows nothing
+/// of a network.
+fn has_containers_of_its_own(engine: &Engine, name: &str) -> Result<()> {
+    let shown = plain(name);
+    if !container::is_name(name) {
+        let message = format!("there is no network {shown:?}");
+        return Err(Error::new(Exit::Usage, message).hint("`docker network ls` lists them"));
+    }
+    let mut networks = engine.networks.iter();
+    let why = match networks.find(|network| network.name == name) {
+        Some(network) if network.driver == "host" => "is RootlessKit's netns itself",
+        Some(network) if network.driver == "null" => "has no way out",
+        _ => return Ok(()),
+    };
+    Err(Error::new(
+        Exit::Usage,
+        format!("the network {shown} {why}: a container there shows nothing of Docker's networks"),
+    )
+    .hint("`--from netns` probes from RootlessKit's netns"))
+}
+
+fn report(verification: &Verification, ui: Ui) -> Report {
     let exit = match verification.verdict {
         Outcome::Pass => Exit::Well,
         _ => Exit::Bad,
     };
-    Report::new(
-        "verify",
-        exit,
-        human::verification(verification),
-        verification,
-    )
+    let text = if ui.quiet {
+        human::verdict(verification)
+    } else {
+        human::verification(verification)
+    };
+    Report::new("verify", exit, text, verification)
 }
 
 async fn targets_for(host: &Host, arguments: &Verify) -> Result<Targets> {
@@ -72,5 +118,7 @@ fn vantages(arguments: &Verify) -> Vec<Vantage> {
         }
     }
     vantages.extend(arguments.networks.iter().cloned().map(Vantage::OnNetwork));
+    let running = arguments.containers.iter().cloned();
+    vantages.extend(running.map(Vantage::InContainer));
     vantages
 }

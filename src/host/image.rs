@@ -1,187 +1,100 @@
-//! A container of our own without a registry: the program packs itself into a one-layer image.
+//! An image of our own without a registry: the program packs itself into one layer.
 
-use std::collections::BTreeMap;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use bollard::Docker;
-use bollard::models::{ContainerCreateBody, HostConfig, HostConfigLogConfig};
+use bollard::models::ImageSummary;
 use bollard::query_parameters::{
-    CreateContainerOptions, CreateImageOptionsBuilder, ListContainersOptionsBuilder,
-    ListImagesOptionsBuilder, LogsOptionsBuilder, RemoveContainerOptionsBuilder,
-    RemoveImageOptions, StartContainerOptions, WaitContainerOptions,
+    CreateImageOptionsBuilder, ListImagesOptionsBuilder, RemoveImageOptions,
 };
-use futures_util::{StreamExt, TryStreamExt};
+use futures_util::TryStreamExt;
 use sha2::{Digest, Sha256};
 
+use super::run_id::RunId;
 use crate::error::{Doing, Result};
-use crate::vantage::{self, Answer, Request};
 
 /// The image's repository; the tag says which build of the program is inside.
 const REPOSITORY: &str = "rootless6-probe";
 
-/// Label of every container and image that a run makes; its value on containers is the run.
-const LABEL: &str = "rootless6.run";
+/// Label of every image of ours; its value is the run that made it.
+const LABEL: &str = "rootless6.image";
 
-/// A probe needs little; the limits hold where the Engine has cgroup controllers.
-const MEMORY_BYTES: i64 = 64 << 20;
-const PIDS: i64 = 64;
-
-/// The longest output of a container that is read, in bytes.
-const LONGEST_OUTPUT: usize = 1 << 20;
-
-/// Whose containers to remove.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Leftovers {
-    /// Those of runs that were killed.
-    OfTheDead,
-    /// Those, and this run's own: it was interrupted.
-    OwnToo,
-}
-
-/// Removes containers that runs have left behind, but none of another living one.
-pub async fn sweep(docker: &Docker, whose: Leftovers) {
-    let filters = HashMap::from([("label", vec![LABEL])]);
-    let options = ListContainersOptionsBuilder::new()
-        .all(true)
-        .filters(&filters)
-        .build();
-    for container in docker
-        .list_containers(Some(options))
-        .await
-        .unwrap_or_default()
-    {
-        let run = container
-            .labels
-            .as_ref()
-            .and_then(|labels| labels.get(LABEL));
-        let alive = run.is_some_and(|run| Path::new("/proc").join(run).exists());
-        let own = whose == Leftovers::OwnToo
-            && run.is_some_and(|run| *run == std::process::id().to_string());
-        if let Some(id) = container.id.filter(|_| own || !alive) {
-            remove_container(docker, &id).await;
-        }
-    }
+/// The image of this build.
+#[derive(Debug, Clone)]
+pub struct Image {
+    /// Repository and tag.
+    pub name: String,
+    /// How the program is started in a container of it, without arguments.
+    pub program: Vec<String>,
 }
 
 /// Removes every image of ours.
 pub async fn remove_images(docker: &Docker) {
     remove_images_but(docker, None).await;
+    remove_nameless(docker).await;
+}
+
+/// Removes images of ours without a name: of two runs that import at once, one takes the other's.
+pub async fn remove_nameless(docker: &Docker) {
+    let filters = HashMap::from([("label", vec![LABEL]), ("dangling", vec!["true"])]);
+    for image in list(docker, &filters).await {
+        remove(docker, &image.id).await;
+    }
 }
 
 async fn remove_images_but(docker: &Docker, keep: Option<&str>) {
     let filters = HashMap::from([("reference", vec![REPOSITORY])]);
-    let options = ListImagesOptionsBuilder::new().filters(&filters).build();
-    let images = docker.list_images(Some(options)).await.unwrap_or_default();
-    for tag in images.into_iter().flat_map(|image| image.repo_tags) {
+    let images = list(docker, &filters).await;
+    for tag in images.iter().flat_map(|image| &image.repo_tags) {
         if Some(tag.as_str()) != keep {
-            // What is in use stays; the next run tries again.
-            let _ = docker
-                .remove_image(&tag, None::<RemoveImageOptions>, None)
-                .await;
+            remove(docker, tag).await;
         }
     }
 }
 
-/// Runs a request in a new container on a network and returns its answer.
+async fn list(docker: &Docker, filters: &HashMap<&str, Vec<&str>>) -> Vec<ImageSummary> {
+    let options = ListImagesOptionsBuilder::new().filters(filters).build();
+    docker.list_images(Some(options)).await.unwrap_or_default()
+}
+
+/// What is in use stays; the next run tries again.
+async fn remove(docker: &Docker, image: &str) {
+    let _ = docker
+        .remove_image(image, None::<RemoveImageOptions>, None)
+        .await;
+}
+
+/// Imports the image of this build, if the Engine has not got it.
 ///
 /// # Errors
-/// When the Engine cannot make or run the container, or the answer says that the task failed.
-pub async fn ask(docker: &Docker, network: &str, request: &Request) -> Result<Answer> {
+/// When the program's own files cannot be read, or the Engine does not take the image.
+pub async fn import(docker: &Docker) -> Result<Image> {
     let packed = Packed::own()?;
-    let image = import(docker, &packed).await?;
-    let doing = || format!("run a container on the network {network}");
-    let json = serde_json::to_string(request).doing(doing)?;
-    let mut command = packed.command();
-    command.extend([vantage::COMMAND.to_owned(), json]);
-    let body = container(&image, command, network);
-    let made = docker
-        .create_container(None::<CreateContainerOptions>, body)
-        .await
-        .doing(doing)?;
-    let output = run(docker, &made.id).await;
-    remove_container(docker, &made.id).await;
-    vantage::read_answer(&output.doing(doing)?)
-}
-
-fn container(image: &str, command: Vec<String>, network: &str) -> ContainerCreateBody {
-    ContainerCreateBody {
-        image: Some(image.to_owned()),
-        entrypoint: Some(command),
-        labels: Some(HashMap::from([(
-            LABEL.to_owned(),
-            std::process::id().to_string(),
-        )])),
-        host_config: Some(HostConfig {
-            network_mode: Some(network.to_owned()),
-            cap_drop: Some(vec!["ALL".to_owned()]),
-            cap_add: Some(vec!["NET_RAW".to_owned()]),
-            readonly_rootfs: Some(true),
-            security_opt: Some(vec!["no-new-privileges".to_owned()]),
-            memory: Some(MEMORY_BYTES),
-            pids_limit: Some(PIDS),
-            log_config: Some(HostConfigLogConfig {
-                typ: Some("json-file".to_owned()),
-                config: None,
-            }),
-            ..HostConfig::default()
-        }),
-        ..ContainerCreateBody::default()
-    }
-}
-
-async fn run(docker: &Docker, id: &str) -> std::result::Result<Vec<u8>, bollard::errors::Error> {
-    docker
-        .start_container(id, None::<StartContainerOptions>)
-        .await?;
-    // A status other than 0 is told in the output; only the end matters here.
-    let _ = docker
-        .wait_container(id, None::<WaitContainerOptions>)
-        .next()
-        .await;
-    let options = LogsOptionsBuilder::new().stdout(true).stderr(true).build();
-    let mut logs = docker.logs(id, Some(options));
-    let mut output = Vec::new();
-    while let Some(chunk) = logs.try_next().await? {
-        output.extend_from_slice(&chunk.into_bytes());
-        if output.len() > LONGEST_OUTPUT {
-            break;
-        }
-    }
-    Ok(output)
-}
-
-async fn remove_container(docker: &Docker, id: &str) {
-    let options = RemoveContainerOptionsBuilder::new()
-        .force(true)
-        .v(true)
-        .build();
-    // The next run sweeps what could not be removed now.
-    let _ = docker.remove_container(id, Some(options)).await;
-}
-
-async fn import(docker: &Docker, packed: &Packed) -> Result<String> {
-    let image = format!("{REPOSITORY}:{}", packed.tag);
-    if docker.inspect_image(&image).await.is_ok() {
+    let image = Image {
+        name: format!("{REPOSITORY}:{}", packed.tag),
+        program: packed.command(),
+    };
+    if docker.inspect_image(&image.name).await.is_ok() {
         return Ok(image);
     }
     let doing = || "import the probe image";
-    tracing::info!("{} as {image}", doing());
+    tracing::info!("{} as {}", doing(), image.name);
     let mut options = CreateImageOptionsBuilder::new()
         .from_src("-")
         .repo(REPOSITORY)
         .tag(&packed.tag)
         .build();
-    options.changes = vec![format!("LABEL {LABEL}=image")];
+    options.changes = vec![format!("LABEL {LABEL}={}", RunId::own())];
     let body = bollard::body_full(packed.tar()?.into());
     let progress: std::result::Result<Vec<_>, _> = docker
         .create_image(Some(options), Some(body), None)
         .try_collect()
         .await;
     progress.doing(doing)?;
-    remove_images_but(docker, Some(&image)).await;
+    remove_images_but(docker, Some(&image.name)).await;
     Ok(image)
 }
 

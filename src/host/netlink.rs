@@ -16,6 +16,7 @@ use crate::error::{Doing, Result};
 use crate::facts::{Address, Network, Route, RouteKind, RouteTo};
 
 mod changes;
+mod ipv4;
 mod way;
 
 /// Of the prefix 2000::/3 (RFC 4291 section 2.4).

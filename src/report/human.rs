@@ -15,8 +15,9 @@ mod checks;
 mod ping;
 mod preview;
 mod snippets;
+mod wrap;
 
-pub use checks::{checks_in_words, verification};
+pub use checks::{checks_in_words, verdict, verification, verification_within};
 pub use ping::{ping_event, pinged, vantage_point};
 pub use preview::{explanation, preview};
 pub use snippets::snippets;

@@ -5,7 +5,7 @@ use crate::apply::journal::{Entry, State};
 use crate::apply::{Afterwards, Restored, Site};
 use crate::cli::Setup;
 use crate::error::{Error, Exit, Result};
-use crate::host::image::Leftovers;
+use crate::host::probe_container::Leftovers;
 use crate::host::process;
 use crate::inspect;
 use crate::report::human;
@@ -132,7 +132,7 @@ impl Work<'_> {
                 let stuck = stuck.caused_by(format!("after: {}", error.message));
                 error.causes.iter().fold(stuck, Error::caused_by)
             })?;
-        verify::sweep(&self.site.host.socket, Leftovers::OwnToo).await;
+        verify::sweep(&self.site.host.socket, Leftovers::Own).await;
         record.rolled_back = true;
         Err(self.told(error, &restored))
     }
@@ -182,8 +182,9 @@ fn unproved(verification: &Verification) -> Error {
         format!("IPv6 does not work from a container after the change{code}"),
     )
     .caused_by(human::checks_in_words(verification));
-    match &verification.explanation {
+    let explained = match &verification.explanation {
         Some(explanation) => error.caused_by(explanation),
         None => error,
-    }
+    };
+    verification.hints.iter().fold(explained, Error::hint)
 }

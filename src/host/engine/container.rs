@@ -58,6 +58,12 @@ pub async fn join(socket: &Path, name: &str) -> Result<Join> {
     }
 }
 
+/// The file that names the resolvers which a container asks, as it is seen from here.
+pub fn resolv_conf(join: &Join) -> PathBuf {
+    let process = join.user.ancestors().nth(2).unwrap_or(Path::new("/"));
+    process.join("root/etc/resolv.conf")
+}
+
 fn doing(name: &str) -> String {
     format!("find the container {}", plain(name))
 }
@@ -184,6 +190,18 @@ mod tests {
             assert!(error.to_string().contains(status), "{error}");
         }
         assert!(running(json!({})).is_err());
+    }
+
+    #[test]
+    fn a_containers_resolvers_are_its_first_processs() {
+        let join = Join {
+            user: "/proc/4711/ns/user".into(),
+            net: "/proc/4711/ns/net".into(),
+        };
+        assert_eq!(
+            resolv_conf(&join),
+            Path::new("/proc/4711/root/etc/resolv.conf")
+        );
     }
 
     #[test]
