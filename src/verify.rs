@@ -117,6 +117,15 @@ pub async fn verify(facts: &Facts, socket: &Path, question: &Question<'_>) -> Ve
     judge::judge(&evidence, question.vantages, &diagnose(facts))
 }
 
+/// Whether RootlessKit's netns gets out over IPv4; none where nobody knows, or where no IPv4 address
+/// was asked for.
+pub async fn ipv4_works(facts: &Facts, targets: &Targets) -> Option<bool> {
+    if targets.v4.is_empty() {
+        return None;
+    }
+    judge::ipv4_works(&gather::over_ipv4(facts, targets).await.ok()?)
+}
+
 /// Removes what runs have left at the Engine; one that hangs is left alone.
 pub async fn sweep(socket: &Path, whose: Leftovers) {
     if let Ok(docker) = engine::connect(socket) {

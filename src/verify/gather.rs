@@ -10,7 +10,7 @@ use futures_util::{StreamExt, stream};
 
 use super::observe::{self, TargetSeen};
 use super::published::Published;
-use super::{Evidence, Question, Report, Vantage, sweep};
+use super::{Evidence, Question, Report, Targets, Vantage, sweep};
 use crate::error::{Error, Exit, Result};
 use crate::facts::{Facts, Seen};
 use crate::host::engine::container;
@@ -137,6 +137,15 @@ async fn in_netns(facts: &Facts, requests: &Requests) -> Result<Answer> {
         }
     };
     ask(Some(join), requests.netns()).await
+}
+
+/// What RootlessKit's netns sees of the IPv4 targets, and of nothing else.
+pub(super) async fn over_ipv4(facts: &Facts, targets: &Targets) -> Report {
+    let requests = Requests::new(&Targets {
+        v4: targets.v4.clone(),
+        ..Targets::default()
+    });
+    report(in_netns(facts, &requests).await)
 }
 
 async fn in_running(socket: &Path, name: &str, requests: &Requests) -> Result<Answer> {

@@ -67,6 +67,11 @@ pub fn judge(evidence: &Evidence, asked: &[Vantage], findings: &[Finding]) -> Ve
     }
 }
 
+/// Whether IPv4 got there; none where nobody knows.
+pub(super) fn ipv4_works(seen: &Observation) -> Option<bool> {
+    ipv4::works(seen.tcp4.as_ref()?)
+}
+
 /// One vantage point with its checks.
 struct Judged<'a> {
     vantage: &'a Vantage,

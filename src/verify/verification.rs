@@ -214,18 +214,54 @@ pub struct Weakness {
 }
 
 impl Verification {
-    /// The same, judged by what was asked for: where the driver carries no ICMPv6, echoes that fail
-    /// alone are its known limit. The cause still names it.
+    /// The same, as a change of settings is judged: passed, where every vantage point gets out and
+    /// the rest is no worse for the change. Where the driver carries no ICMPv6, echoes that fail are
+    /// its known limit. The cause still names what does not work.
     #[must_use]
     pub fn accepting(mut self, proof: Proof) -> Self {
         let known = matches!(
             self.cause,
             Some(Code::DriverWithoutIcmp6 | Code::IcmpFiltered)
         );
-        if proof == Proof::WithoutEcho && known && self.only_echo_fails() {
+        let without_echo = proof == Proof::WithoutEcho && known;
+        let is_borne = |check: &Check| match (check.what, check.outcome) {
+            (_, Outcome::Pass | Outcome::Skip) => true,
+            (What::Echo, Outcome::Fail) => without_echo,
+            (what, Outcome::Unknown) => !what.is_reach(),
+            (_, Outcome::Fail) => self.is_beyond_settings(check),
+        };
+        let gets_out = |from: &str| {
+            let passes = |what| {
+                let mut checks = self.checks.iter();
+                checks.any(|check| {
+                    (check.from.as_str(), check.what, check.outcome) == (from, what, Outcome::Pass)
+                })
+            };
+            passes(What::Tcp) || (!without_echo && passes(What::Echo))
+        };
+        let mut reach = self.checks.iter().filter(|check| check.what.is_reach());
+        let is_reached = reach.clone().next().is_some() && reach.all(|check| gets_out(&check.from));
+        if is_reached && self.checks.iter().all(is_borne) {
             self.verdict = Outcome::Pass;
         }
         self
+    }
+
+    /// Whether no setting of dockerd's has brought it about: a router that the netns meets as well, a
+    /// resolver that answers and knows no IPv6, a port over IPv6, which few drivers ever served.
+    fn is_beyond_settings(&self, check: &Check) -> bool {
+        match check.what {
+            What::PathMtu => {
+                let mut checks = self.checks.iter();
+                let netns = Vantage::Netns.id();
+                checks.any(|check| {
+                    (check.what, check.outcome) == (What::PathMtu, Outcome::Fail)
+                        && check.from == netns
+                })
+            }
+            What::Names => check.received > 0,
+            what => what == What::Published6,
+        }
     }
 
     /// Whether TCP passes from every vantage point, and echoes to the Internet alone fail; what

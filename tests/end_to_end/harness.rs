@@ -179,10 +179,13 @@ impl Lab {
         ))
     }
 
-    /// The same with an HTTP exchange by busybox's own nc.
+    /// The same with an HTTP exchange by busybox's own nc. A dockerd of Type=simple answers before
+    /// its ExecStartPost= is through: several tries.
     pub(crate) fn connect_from(&self, network: &str) -> Output {
+        let get = format!(r#"printf "GET / HTTP/1.0\r\n\r\n" | nc -w 5 {TARGET} 80"#);
         self.alice(&format!(
-            r#"docker run --rm --network {network} busybox sh -c 'printf "GET / HTTP/1.0\r\n\r\n" | nc -w 5 {TARGET} 80' | grep HTTP"#
+            "docker run --rm --network {network} busybox sh -c \
+                'for i in 1 2 3 4 5; do {get} && exit; sleep 1; done' | grep HTTP"
         ))
     }
 

@@ -57,17 +57,24 @@ pub(super) fn consent(
     .hint("agree with `--accept containers-restart`, or write the files only with `--no-restart`"))
 }
 
-/// A proof that must fail is not worth a restart.
-pub(super) async fn host_reaches(scene: &Scene, targets: &Targets, proof: Proof) -> Result<()> {
-    let seen = verify::verify(
-        &scene.facts,
-        &scene.host.socket,
-        &Question::new(&[Vantage::Host], targets),
-    )
-    .await
-    .accepting(proof);
+/// A proof that must fail is not worth a restart. Tells whether IPv4 works before it, if that can be
+/// seen: it must work afterwards, too.
+///
+/// # Errors
+/// When the host itself does not reach the targets.
+pub(super) async fn host_reaches(
+    scene: &Scene,
+    targets: &Targets,
+    proof: Proof,
+) -> Result<Option<bool>> {
+    let question = Question::new(&[Vantage::Host], targets);
+    let (seen, ipv4) = tokio::join!(
+        verify::verify(&scene.facts, &scene.host.socket, &question),
+        verify::ipv4_works(&scene.facts, targets)
+    );
+    let seen = seen.accepting(proof);
     if seen.passes() {
-        return Ok(());
+        return Ok(ipv4);
     }
     Err(Error::new(
         Exit::NotApplied,

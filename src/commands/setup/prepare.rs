@@ -27,6 +27,8 @@ pub(super) struct Prepared {
     pub(super) stopping: Vec<Container>,
     /// What to reach; none where nothing is to be proved.
     pub(super) targets: Option<Targets>,
+    /// Whether IPv4 works from RootlessKit's netns before the change, if that was looked at.
+    pub(super) ipv4_before: Option<bool>,
 }
 
 /// Looks, plans, rehearses and asks; none when there is nothing to carry out.
@@ -78,7 +80,8 @@ pub(super) async fn prepare(
     };
     ui.say(&preview);
     consent(arguments, asks, &stopping, &plan)?;
-    let prepared = Prepared {
+    let mut prepared = Prepared {
+        ipv4_before: None,
         targets: (restarts && !arguments.no_verify).then_some(targets),
         scene,
         journal,
@@ -87,7 +90,7 @@ pub(super) async fn prepare(
         stopping,
     };
     if let Some(targets) = &prepared.targets {
-        host_reaches(&prepared.scene, targets, prepared.plan.proof).await?;
+        prepared.ipv4_before = host_reaches(&prepared.scene, targets, prepared.plan.proof).await?;
     }
     Ok(Some(prepared))
 }

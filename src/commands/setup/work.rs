@@ -95,7 +95,11 @@ impl Work<'_> {
         steps.begin("prove it from the host, RootlessKit's netns and a container");
         let Site { host, systemd, .. } = &self.site;
         let facts = inspect::gather(host, Ok(systemd)).await;
-        let verification = verify::verify(&facts, &host.socket, &Question::new(&VANTAGES, targets))
+        let question = Question {
+            ipv4_before: self.prepared.ipv4_before,
+            ..Question::new(&VANTAGES, targets)
+        };
+        let verification = verify::verify(&facts, &host.socket, &question)
             .await
             .accepting(self.prepared.plan.proof);
         if verification.passes() {

@@ -54,6 +54,9 @@ fn answered(check: Check, echo: &EchoReport) -> Check {
     let count = format!("{} of {} echoes answered", echo.received, echo.sent);
     match echo.loss {
         Loss::Heavy => return check.ends(Outcome::Fail, count),
+        Loss::Undecided if echo.sent > 3 && 4 * echo.received < 3 * echo.sent => {
+            return check.ends(Outcome::Unknown, format!("{count}, too few to tell"));
+        }
         Loss::Undecided if echo.received < echo.sent => {
             return slow(check.ends(Outcome::Pass, count), echo);
         }
