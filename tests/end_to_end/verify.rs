@@ -25,7 +25,7 @@ fn while_probing(lab: &Lab, script: &str) -> Output {
         "set -m; rootless6 verify >/dev/null 2>&1 & pid=$!
         until [ $(docker ps -q --filter label=rootless6.run | wc -l) = 2 ] || ! kill -0 $pid; do :; done
         {script}
-        wait $pid"
+        wait -f $pid"
     ))
 }
 
@@ -155,7 +155,7 @@ fn networks_that_are_full_fail_alone_and_thirty_are_no_trouble() {
     let all = lab.alice(&format!(
         "rootless6 verify --network {} --json & pid=$!
         while kill -0 $pid 2>/dev/null; do {PROBES} >>/tmp/most; done
-        wait $pid",
+        wait -f $pid",
         names.join(",")
     ));
     let all = all.exits(0).json();
