@@ -42,6 +42,7 @@ async fn verify(
     ui: Ui,
     socket: &OnceCell<PathBuf>,
 ) -> Result<Verification> {
+    let vantages = vantages(arguments)?;
     let scene = Scene::look(global.unit()).await?;
     let socket = socket.get_or_init(|| scene.host.socket.clone());
     let targets = targets_for(&scene.host, arguments).await?;
@@ -54,7 +55,6 @@ async fn verify(
             container::join(socket, name).await?;
         }
     }
-    let vantages = vantages(arguments);
     let mut steps = ui.steps();
     steps.begin("probe");
     let question = Question::new(&vantages, &targets);
@@ -105,7 +105,8 @@ async fn targets_for(host: &Host, arguments: &Verify) -> Result<Targets> {
     targets::resolve(&with_settings(asked, host, None)?.targets).await
 }
 
-fn vantages(arguments: &Verify) -> Vec<Vantage> {
+/// Each once: what is asked for twice has the same name in the answer.
+fn vantages(arguments: &Verify) -> Result<Vec<Vantage>> {
     let asked = |from| arguments.from.contains(&from);
     let mut vantages = Vec::new();
     for (from, vantage) in [
@@ -117,8 +118,49 @@ fn vantages(arguments: &Verify) -> Vec<Vantage> {
             vantages.push(vantage);
         }
     }
-    vantages.extend(arguments.networks.iter().cloned().map(Vantage::OnNetwork));
+    let networks = arguments.networks.iter().cloned();
     let running = arguments.containers.iter().cloned();
-    vantages.extend(running.map(Vantage::InContainer));
-    vantages
+    let named = networks
+        .map(Vantage::OnNetwork)
+        .chain(running.map(Vantage::InContainer));
+    for vantage in named {
+        if vantages.contains(&vantage) {
+            continue;
+        }
+        let id = vantage.id();
+        if vantages.iter().any(|other| other.id() == id) {
+            let id = plain(&id);
+            let message = format!("a network and a container would both be called {id}");
+            return Err(Error::new(Exit::Usage, message)
+                .hint("ask for one after the other: `--network`, then `--container`"));
+        }
+        vantages.push(vantage);
+    }
+    Ok(vantages)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_asked_for_twice_is_probed_once() {
+        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        let arguments = Verify {
+            from: vec![From::Netns, From::Host, From::Netns],
+            networks: names(&["db", "web", "db"]),
+            containers: names(&["shop", "shop"]),
+            targets: Vec::new(),
+        };
+        assert_eq!(
+            vantages(&arguments).unwrap(),
+            [
+                Vantage::Host,
+                Vantage::Netns,
+                Vantage::OnNetwork("db".to_owned()),
+                Vantage::OnNetwork("web".to_owned()),
+                Vantage::InContainer("shop".to_owned()),
+            ]
+        );
+    }
 }
