@@ -47,8 +47,10 @@ async fn verify(
     let socket = socket.get_or_init(|| scene.host.socket.clone());
     let targets = targets_for(&scene.host, arguments).await?;
     if let Some(engine) = scene.facts.engine.is() {
+        let kit = scene.facts.rootlesskit.is();
+        let is_detached = kit.is_some_and(|kit| kit.detached);
         for name in &arguments.networks {
-            has_containers_of_its_own(engine, name)?;
+            has_containers_of_its_own(engine, is_detached, name)?;
         }
         for name in &arguments.containers {
             // One that cannot be looked into is no vantage point.
@@ -64,24 +66,28 @@ async fn verify(
 }
 
 /// A container that shares its network with the host or another container, or has none, shows nothing
-/// of a network.
-fn has_containers_of_its_own(engine: &Engine, name: &str) -> Result<()> {
+/// of a network. Beside a detached netns dockerd is in the host's, and `host` is that.
+fn has_containers_of_its_own(engine: &Engine, is_detached: bool, name: &str) -> Result<()> {
     let shown = plain(name);
     if !container::is_name(name) {
         let message = format!("there is no network {shown:?}");
         return Err(Error::new(Exit::Usage, message).hint("`docker network ls` lists them"));
     }
     let mut networks = engine.networks.iter();
-    let why = match networks.find(|network| network.name == name) {
-        Some(network) if network.driver == "host" => "is RootlessKit's netns itself",
-        Some(network) if network.driver == "null" => "has no way out",
+    let in_netns = "`--from netns` probes from RootlessKit's netns";
+    let (why, hint) = match networks.find(|network| network.name == name) {
+        Some(network) if network.driver == "host" && is_detached => {
+            ("is the host's own", "`--from host` probes from the host")
+        }
+        Some(network) if network.driver == "host" => ("is RootlessKit's netns itself", in_netns),
+        Some(network) if network.driver == "null" => ("has no way out", in_netns),
         _ => return Ok(()),
     };
     Err(Error::new(
         Exit::Usage,
         format!("the network {shown} {why}: a container there shows nothing of Docker's networks"),
     )
-    .hint("`--from netns` probes from RootlessKit's netns"))
+    .hint(hint))
 }
 
 fn report(verification: &Verification, ui: Ui) -> Report {
@@ -142,6 +148,7 @@ fn vantages(arguments: &Verify) -> Result<Vec<Vantage>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::facts::DockerNetwork;
 
     #[test]
     fn what_is_asked_for_twice_is_probed_once() {
@@ -162,5 +169,23 @@ mod tests {
                 Vantage::InContainer("shop".to_owned()),
             ]
         );
+    }
+
+    #[test]
+    fn the_network_host_is_where_dockerd_is() {
+        let network = DockerNetwork {
+            name: "host".to_owned(),
+            driver: "host".to_owned(),
+            ..DockerNetwork::default()
+        };
+        let engine = Engine {
+            networks: vec![network],
+            ..Engine::default()
+        };
+        for (is_detached, from) in [(false, "`--from netns`"), (true, "`--from host`")] {
+            let error = has_containers_of_its_own(&engine, is_detached, "host").unwrap_err();
+            assert!(error.hints[0].starts_with(from), "{error:?}");
+            assert_eq!(error.message.contains("RootlessKit"), !is_detached);
+        }
     }
 }
