@@ -118,6 +118,10 @@ fn what_is_typed_wrong_goes_to_stderr_with_status_2() {
         (&["setup", "--mtu", "12"], "1280"),
         (&["setup", "--subnet", "fe80::/64x"], "fe80::/64x"),
         (&["setup", "--accept", "everything"], "containers-restart"),
+        (
+            &["verify", "--network", "db", "--container", "db"],
+            "container[db]",
+        ),
         (&["verify", "--from", "moon"], "netns"),
         (&["--timeout", "0", "status"], "0"),
         (&["completions", "csh"], "zsh"),

@@ -42,19 +42,21 @@ async fn verify(
     ui: Ui,
     socket: &OnceCell<PathBuf>,
 ) -> Result<Verification> {
+    let vantages = vantages(arguments)?;
     let scene = Scene::look(global.unit()).await?;
     let socket = socket.get_or_init(|| scene.host.socket.clone());
     let targets = targets_for(&scene.host, arguments).await?;
     if let Some(engine) = scene.facts.engine.is() {
+        let kit = scene.facts.rootlesskit.is();
+        let is_detached = kit.is_some_and(|kit| kit.detached);
         for name in &arguments.networks {
-            has_containers_of_its_own(engine, name)?;
+            has_containers_of_its_own(engine, is_detached, name)?;
         }
         for name in &arguments.containers {
             // One that cannot be looked into is no vantage point.
             container::join(socket, name).await?;
         }
     }
-    let vantages = vantages(arguments);
     let mut steps = ui.steps();
     steps.begin("probe");
     let question = Question::new(&vantages, &targets);
@@ -64,24 +66,28 @@ async fn verify(
 }
 
 /// A container that shares its network with the host or another container, or has none, shows nothing
-/// of a network.
-fn has_containers_of_its_own(engine: &Engine, name: &str) -> Result<()> {
+/// of a network. Beside a detached netns dockerd is in the host's, and `host` is that.
+fn has_containers_of_its_own(engine: &Engine, is_detached: bool, name: &str) -> Result<()> {
     let shown = plain(name);
     if !container::is_name(name) {
         let message = format!("there is no network {shown:?}");
         return Err(Error::new(Exit::Usage, message).hint("`docker network ls` lists them"));
     }
     let mut networks = engine.networks.iter();
-    let why = match networks.find(|network| network.name == name) {
-        Some(network) if network.driver == "host" => "is RootlessKit's netns itself",
-        Some(network) if network.driver == "null" => "has no way out",
+    let in_netns = "`--from netns` probes from RootlessKit's netns";
+    let (why, hint) = match networks.find(|network| network.name == name) {
+        Some(network) if network.driver == "host" && is_detached => {
+            ("is the host's own", "`--from host` probes from the host")
+        }
+        Some(network) if network.driver == "host" => ("is RootlessKit's netns itself", in_netns),
+        Some(network) if network.driver == "null" => ("has no way out", in_netns),
         _ => return Ok(()),
     };
     Err(Error::new(
         Exit::Usage,
         format!("the network {shown} {why}: a container there shows nothing of Docker's networks"),
     )
-    .hint("`--from netns` probes from RootlessKit's netns"))
+    .hint(hint))
 }
 
 fn report(verification: &Verification, ui: Ui) -> Report {
@@ -105,7 +111,8 @@ async fn targets_for(host: &Host, arguments: &Verify) -> Result<Targets> {
     targets::resolve(&with_settings(asked, host, None)?.targets).await
 }
 
-fn vantages(arguments: &Verify) -> Vec<Vantage> {
+/// Each once: what is asked for twice has the same name in the answer.
+fn vantages(arguments: &Verify) -> Result<Vec<Vantage>> {
     let asked = |from| arguments.from.contains(&from);
     let mut vantages = Vec::new();
     for (from, vantage) in [
@@ -117,8 +124,68 @@ fn vantages(arguments: &Verify) -> Vec<Vantage> {
             vantages.push(vantage);
         }
     }
-    vantages.extend(arguments.networks.iter().cloned().map(Vantage::OnNetwork));
+    let networks = arguments.networks.iter().cloned();
     let running = arguments.containers.iter().cloned();
-    vantages.extend(running.map(Vantage::InContainer));
-    vantages
+    let named = networks
+        .map(Vantage::OnNetwork)
+        .chain(running.map(Vantage::InContainer));
+    for vantage in named {
+        if vantages.contains(&vantage) {
+            continue;
+        }
+        let id = vantage.id();
+        if vantages.iter().any(|other| other.id() == id) {
+            let id = plain(&id);
+            let message = format!("a network and a container would both be called {id}");
+            return Err(Error::new(Exit::Usage, message)
+                .hint("ask for one after the other: `--network`, then `--container`"));
+        }
+        vantages.push(vantage);
+    }
+    Ok(vantages)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::facts::DockerNetwork;
+
+    #[test]
+    fn what_is_asked_for_twice_is_probed_once() {
+        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        let arguments = Verify {
+            from: vec![From::Netns, From::Host, From::Netns],
+            networks: names(&["db", "web", "db"]),
+            containers: names(&["shop", "shop"]),
+            targets: Vec::new(),
+        };
+        assert_eq!(
+            vantages(&arguments).unwrap(),
+            [
+                Vantage::Host,
+                Vantage::Netns,
+                Vantage::OnNetwork("db".to_owned()),
+                Vantage::OnNetwork("web".to_owned()),
+                Vantage::InContainer("shop".to_owned()),
+            ]
+        );
+    }
+
+    #[test]
+    fn the_network_host_is_where_dockerd_is() {
+        let network = DockerNetwork {
+            name: "host".to_owned(),
+            driver: "host".to_owned(),
+            ..DockerNetwork::default()
+        };
+        let engine = Engine {
+            networks: vec![network],
+            ..Engine::default()
+        };
+        for (is_detached, from) in [(false, "`--from netns`"), (true, "`--from host`")] {
+            let error = has_containers_of_its_own(&engine, is_detached, "host").unwrap_err();
+            assert!(error.hints[0].starts_with(from), "{error:?}");
+            assert_eq!(error.message.contains("RootlessKit"), !is_detached);
+        }
+    }
 }

@@ -37,7 +37,7 @@ const LONGEST_LINE: u64 = 80;
 pub struct Published {
     /// The port on the host.
     pub port: u16,
-    /// `::1` first, then 127.0.0.1, then the host's other addresses.
+    /// `::1` first if the host has it, then 127.0.0.1, then the host's other addresses.
     pub paths: Vec<PublishedPath>,
 }
 

@@ -24,7 +24,7 @@ const LONGEST_CHAIN: usize = 8;
 ///
 /// # Errors
 /// Exit 2 when there is no such container; exit 1 when it does not run, has no network of its own
-/// but RootlessKit's, or the Engine does not answer.
+/// but RootlessKit's or the host's, or the Engine does not answer.
 pub async fn join(socket: &Path, name: &str) -> Result<Join> {
     let docker = stranger::connect(socket, REQUEST_SECONDS)
         .doing(|| doing(name))
@@ -36,7 +36,7 @@ pub async fn join(socket: &Path, name: &str) -> Result<Join> {
         for _ in 0..LONGEST_CHAIN {
             owner = match Mode::of(&owner) {
                 Mode::Own => break,
-                Mode::Hosts => return Err(hosts(name)),
+                Mode::Hosts => return Err(hosts(name, is_in_own_netns(pid))),
                 // One that has gone can no longer tell; the network lives on in those that use it.
                 Mode::Of(other) => match inspect(&docker, &other).await {
                     Ok(owner) => owner,
@@ -54,7 +54,7 @@ pub async fn join(socket: &Path, name: &str) -> Result<Join> {
         Ok(join) => join,
         Err(_) => Err(Error::cannot(Exit::Bad, doing(name))
             .caused_by(format!("no whole answer within {REQUEST_SECONDS} s"))
-            .hint("see `systemctl --user status docker.service`")),
+            .hint("`rootless6 status` shows what is there")),
     }
 }
 
@@ -85,7 +85,7 @@ async fn inspect(docker: &bollard::Docker, name: &str) -> Result<ContainerInspec
     };
     Err(Error::cannot(Exit::Bad, doing(name))
         .caused_by(why)
-        .hint("see `systemctl --user status docker.service`"))
+        .hint("`rootless6 status` shows what is there"))
 }
 
 /// As the Engine has it (moby: daemon/names). Anything else would be another path of its API.
@@ -119,13 +119,27 @@ fn running(name: &str, container: &ContainerInspectResponse) -> Result<u32> {
     .hint(format!("start it: `docker start {}`", plain(name))))
 }
 
-fn hosts(name: &str) -> Error {
+/// Whether a process is in the network namespace that this one is in.
+fn is_in_own_netns(pid: u32) -> bool {
+    let netns = |process: String| std::fs::read_link(format!("/proc/{process}/ns/net")).ok();
+    let own = netns("self".to_owned());
+    own.is_some() && netns(pid.to_string()) == own
+}
+
+/// `host` is where dockerd is: in RootlessKit's netns, unless that is detached.
+fn hosts(name: &str, is_real: bool) -> Error {
+    let (whose, hint) = if is_real {
+        ("it uses the host's", "`--from host`")
+    } else {
+        let whose = "it uses the host's, which in rootless Docker is RootlessKit's netns";
+        (whose, "`--from netns`")
+    };
     Error::new(
         Exit::Bad,
         format!("the container {} has no network of its own", plain(name)),
     )
-    .caused_by("it uses the host's, which in rootless Docker is RootlessKit's netns")
-    .hint("that is a vantage point itself: `--from netns`")
+    .caused_by(whose)
+    .hint(format!("that is a vantage point itself: {hint}"))
 }
 
 /// Whose network a container uses.
@@ -175,6 +189,17 @@ mod tests {
             assert_eq!(Mode::of(&container(mode, json!({}))), whose, "{mode}");
         }
         assert_eq!(Mode::of(&ContainerInspectResponse::default()), Mode::Own);
+    }
+
+    #[test]
+    fn a_container_in_the_hosts_network_is_told_which_host_that_is() {
+        assert!(is_in_own_netns(std::process::id()));
+        assert!(!is_in_own_netns(u32::MAX), "who is not there is nowhere");
+        for (is_real, from) in [(true, "`--from host`"), (false, "`--from netns`")] {
+            let error = hosts("web", is_real);
+            assert!(error.hints[0].ends_with(from), "{error:?}");
+            assert_eq!(error.to_string().contains("RootlessKit"), !is_real);
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The host's own addresses: where a published port should answer.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
 
 use crate::capability;
 use crate::facts::{Address, Facts};
@@ -9,15 +9,25 @@ use crate::host::netlink::Netlink;
 /// Of each family. More make no verdict surer, and some hosts have hundreds.
 const MOST: usize = 8;
 
-/// `::1`, 127.0.0.1, then those by which others reach this host.
+/// `::1` if this host has it, 127.0.0.1, then those by which others reach this host.
 pub(super) async fn own_addresses(facts: &Facts) -> Vec<IpAddr> {
     // Without them the loopback addresses tell as much of IPv4.
     let v4 = match Netlink::open() {
         Ok(netlink) => netlink.ipv4_addresses().await.unwrap_or_default(),
         Err(_) => Vec::new(),
     };
-    let mut addresses = vec![Ipv6Addr::LOCALHOST.into(), Ipv4Addr::LOCALHOST.into()];
-    addresses.extend(ipv6(facts).into_iter().take(MOST).map(IpAddr::from));
+    // Where IPv6 is switched off, nobody can be reached there, whoever listens.
+    let has_loopback6 = UdpSocket::bind((Ipv6Addr::LOCALHOST, 0)).is_ok();
+    listed(has_loopback6, ipv6(facts), v4)
+}
+
+fn listed(has_loopback6: bool, v6: Vec<Ipv6Addr>, v4: Vec<Ipv4Addr>) -> Vec<IpAddr> {
+    let mut addresses = Vec::new();
+    if has_loopback6 {
+        addresses.push(Ipv6Addr::LOCALHOST.into());
+    }
+    addresses.push(Ipv4Addr::LOCALHOST.into());
+    addresses.extend(v6.into_iter().take(MOST).map(IpAddr::from));
     addresses.extend(v4.into_iter().take(MOST).map(IpAddr::from));
     addresses
 }
@@ -112,6 +122,18 @@ mod tests {
             let seen: Vec<String> = ipv6(&facts).iter().map(ToString::to_string).collect();
             assert_eq!(seen, expected, "{ways_out:?}");
         }
+    }
+
+    #[test]
+    fn a_host_without_ipv6_on_its_loopback_is_not_tried_there() {
+        let seen = |has_loopback6| {
+            let v6 = vec!["2001:db8::1".parse().unwrap()];
+            let v4 = vec![Ipv4Addr::new(192, 0, 2, 1)];
+            let listed = listed(has_loopback6, v6, v4);
+            listed.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!(seen(true), ["::1", "127.0.0.1", "2001:db8::1", "192.0.2.1"]);
+        assert_eq!(seen(false), ["127.0.0.1", "2001:db8::1", "192.0.2.1"]);
     }
 
     #[test]

@@ -177,6 +177,9 @@ fn reach(case: &Case<'_>, judged: &[Judged<'_>], at: &Judged<'_>) -> Code {
         && targets
             .iter()
             .all(|target| target.route.kind == RouteKind::None);
+    if seen.is_some_and(|seen| is_shut_in(at.vantage, seen)) {
+        return unreachable;
+    }
     let explained = match at.vantage {
         Vantage::Host if no_route => case
             .first(&[Code::HostIpv6Disabled])
@@ -190,6 +193,16 @@ fn reach(case: &Case<'_>, judged: &[Judged<'_>], at: &Judged<'_>) -> Code {
         _ => behind_the_netns(case, at.vantage),
     };
     explained.unwrap_or(unreachable)
+}
+
+/// Whether a container has IPv6 and no way out by it, as on an internal network.
+pub(super) fn is_shut_in(vantage: &Vantage, seen: &Observation) -> bool {
+    !matches!(vantage, Vantage::Host | Vantage::Netns)
+        && seen.network.global().next().is_some()
+        && seen
+            .targets
+            .iter()
+            .all(|target| target.route.kind == RouteKind::None)
 }
 
 /// A finding explains lost echoes where the netns, if it was looked at, loses them too.

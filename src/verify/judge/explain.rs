@@ -1,6 +1,6 @@
 //! The cause in words, and what to type: the finding's own, else what the checks showed.
 
-use super::cause::{Blame, Fault};
+use super::cause::{Blame, Fault, is_shut_in};
 use super::{Case, echo, internet};
 use crate::diagnose::{Code, Cure, Wanted, obstacle};
 use crate::hostile::plain;
@@ -115,9 +115,20 @@ fn why(fault: &Fault<'_>) -> String {
             format!("{who} gets no IPv6 address of a name that has one: {seen}")
         }
         Code::PublishedPortDead => format!("a port that a container publishes is dead: {seen}"),
+        Code::ContainerUnreachable if shut_in(fault) => {
+            format!("{who} has IPv6 and no way out by it: its network may be internal")
+        }
         _ => unreachable(fault, seen),
     };
     plain(&whole)
+}
+
+/// Whether that is why it does not get to the Internet.
+fn shut_in(fault: &Fault<'_>) -> bool {
+    matches!(fault.check.what, What::Echo | What::Tcp)
+        && fault
+            .seen
+            .is_some_and(|seen| is_shut_in(fault.vantage, seen))
 }
 
 fn short(vantage: &Vantage) -> String {
@@ -248,6 +259,19 @@ fn hints(case: &Case<'_>, fault: &Fault<'_>) -> Vec<String> {
         (Code::PublishedPortDead, _) => {
             vec!["`rootless6 status` shows the port driver; `rootless6 setup` chooses one for both families".to_owned()]
         }
+        (Code::ContainerUnreachable, vantage) if shut_in(fault) => vec![match vantage {
+            Vantage::InContainer(container) => {
+                let container = plain(container);
+                format!(
+                    "`docker inspect {container}` shows its networks, `docker network inspect NETWORK` whether one is \"Internal\""
+                )
+            }
+            Vantage::OnNetwork(network) => {
+                let network = plain(network);
+                format!("`docker network inspect {network}` shows whether it is \"Internal\"")
+            }
+            _ => "`docker network inspect bridge` shows whether it is \"Internal\"".to_owned(),
+        }],
         _ if fault.check.what == What::Peer => {
             let network = match fault.vantage {
                 Vantage::OnNetwork(network) => plain(network),

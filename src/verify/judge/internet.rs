@@ -9,15 +9,15 @@ use crate::probe::tcp::TcpOutcome;
 use crate::verify::observe::{Observation, TargetSeen};
 use crate::verify::{Check, Outcome, RoundTrips, Vantage, What};
 
-/// Judges every target and keeps the best result: one target that answers is enough.
-fn best(
+/// Judges each of these targets and keeps the best result: one that answers is enough.
+fn best<'a>(
     case: &Case<'_>,
-    seen: &Observation,
+    targets: impl IntoIterator<Item = &'a TargetSeen>,
     blank: &Check,
     judge: impl Fn(&TargetSeen, Check) -> Check,
 ) -> Check {
-    seen.targets
-        .iter()
+    targets
+        .into_iter()
         .map(|target| {
             let mut check = blank.clone();
             check.to = Some(target.target.into());
@@ -39,10 +39,14 @@ fn best(
         })
 }
 
+/// Who forges answers for one target may do so for all: then the others prove nothing.
 pub(super) fn echo(case: &Case<'_>, vantage: &Vantage, seen: &Observation) -> Check {
+    let is_forged = |target: &TargetSeen| target.echo.control_answered;
+    let any_forged = seen.targets.iter().any(is_forged);
+    let targets = seen.targets.iter();
     best(
         case,
-        seen,
+        targets.filter(|target| is_forged(target) || !any_forged),
         &Check::new(vantage, What::Echo),
         |target, check| {
             let check = echo::judged(check, &target.echo);
@@ -63,7 +67,7 @@ pub(super) fn tcp(case: &Case<'_>, vantage: &Vantage, seen: &Observation) -> Che
     let host = case.seen(&Vantage::Host);
     best(
         case,
-        seen,
+        &seen.targets,
         &Check::new(vantage, What::Tcp),
         |target, check| {
             let check = Check {

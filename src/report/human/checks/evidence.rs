@@ -45,7 +45,7 @@ pub(super) fn table(verification: &Verification, width: Option<usize>) -> String
             .find(|check| check.from == row && check.what == what)
     };
     let names = shown.iter().map(|row| length(&name(row)));
-    let first = names.chain([PUBLISHED.len()]).max().unwrap_or_default();
+    let mut first = names.chain([PUBLISHED.len()]).max().unwrap_or_default();
     let widths: Vec<usize> = columns
         .iter()
         .map(|(what, title)| {
@@ -54,12 +54,14 @@ pub(super) fn table(verification: &Verification, width: Option<usize>) -> String
             cells.chain([title.len()]).max().unwrap_or_default()
         })
         .collect();
-    let whole = |gap: usize| 2 + first + widths.iter().map(|cell| cell + gap).sum::<usize>();
-    let gap = if width.is_some_and(|width| whole(2) > width) {
-        1
-    } else {
-        2
-    };
+    let cells = |gap: usize| widths.iter().map(|cell| cell + gap).sum::<usize>();
+    let mut gap = 2;
+    if let Some(width) = width.filter(|width| 2 + first + cells(gap) > *width) {
+        gap = 1;
+        // What is still too much is taken from the names.
+        let room = width.saturating_sub(2 + cells(gap));
+        first = first.min(room.max(PUBLISHED.len()));
+    }
     let space = " ".repeat(gap);
 
     let mut text = String::new();
@@ -76,7 +78,7 @@ pub(super) fn table(verification: &Verification, width: Option<usize>) -> String
         titles.trim_end()
     );
     for row in &shown {
-        let mut line = format!("  {:<first$}", name(row));
+        let mut line = format!("  {:<first$}", shorten(&name(row), first));
         let mut padding = gap;
         for ((what, _), width) in columns.iter().zip(&widths) {
             let Some(check) = find(row, *what) else {
