@@ -87,7 +87,7 @@ fn whence(verification: &Verification) -> &'static str {
     let container = verification
         .checks
         .iter()
-        .any(|check| check.from.starts_with("container"));
+        .any(|check| check.from.starts_with("container") && check.outcome != Outcome::Skip);
     match (container, from("netns")) {
         (true, _) => "",
         (false, true) => " from RootlessKit's netns, no container was tried",
