@@ -178,9 +178,9 @@ fn unreachable(fault: &Fault<'_>, seen: &str) -> String {
             format!("containers on the same network as {who} do not reach each other: {seen}")
         }
         What::Tcp4 if fault.code == Code::NetnsUnreachable => {
-            format!("the host has IPv4 and RootlessKit's netns has not: {seen}")
+            format!("IPv4 does not get out of RootlessKit's netns: {seen}")
         }
-        What::Tcp4 => format!("the host has IPv4 and {who} has not: {seen}"),
+        What::Tcp4 => format!("IPv4 does not get out of {who}: {seen}"),
         What::Tcp if fault.check.outcome == Outcome::Fail && echoes(fault) => {
             format!("echoes pass from {who} and TCP connections do not: {seen}")
         }

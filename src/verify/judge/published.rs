@@ -19,6 +19,10 @@ pub(super) fn checks(case: &Case<'_>) -> Vec<Check> {
 
 /// One address at which nobody answers is enough for a failure, and the first such is told.
 fn judged(case: &Case<'_>, check: Check, published: &Published) -> Check {
+    if let Some(why) = &published.refused {
+        let why = format!("the Engine starts no container that publishes one: {why}");
+        return check.ends(Outcome::Fail, plain(&why));
+    }
     let is_of_family =
         |path: &&PublishedPath| path.to.is_ipv6() == (check.what == What::Published6);
     let paths: Vec<&PublishedPath> = published.paths.iter().filter(is_of_family).collect();
