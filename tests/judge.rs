@@ -201,6 +201,11 @@ fn the_known_limit_of_a_driver_is_accepted_without_echo() {
         let known = [
             "fault-slirp4netns-without-icmp6",
             "fault-icmp-dropped-and-tcp-fine",
+            "fault-ping-group-range",
+            "unknown-host-may-not-ping",
+            "fault-slirp4netns-where-the-host-may-not-ping",
+            "unknown-no-control-was-tried",
+            "unknown-one-slow-answer",
         ]
         .contains(&case.name.as_str())
             || case.name.starts_with("fault-icmp-rejected-code")

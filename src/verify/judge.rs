@@ -63,6 +63,10 @@ pub fn judge(evidence: &Evidence, asked: &[Vantage], findings: &[Finding]) -> Ve
         explanation: blame.why,
         hints: blame.hints,
         note: notes::beside(findings),
+        host_loses_large_packets: case
+            .seen(&Vantage::Host)
+            .and_then(|host| host.path_mtu.as_ref())
+            .is_some_and(|(_, report)| path_mtu::fails(report)),
         weak: notes::weak(&case, blame.code, &checks),
         checks,
     }
