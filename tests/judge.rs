@@ -161,11 +161,12 @@ fn the_contracts_names_are_in_the_json() {
 
 #[test]
 fn setup_bears_what_no_setting_of_dockerds_brings_about() {
-    const BORNE: [&str; 11] = [
+    const BORNE: [&str; 12] = [
         "fault-black-hole",
         "fault-dns-blocks-with-the-unspecified-address",
         "fault-dns-without-aaaa",
         "fault-packet-too-big-below-1280",
+        "fault-published-dead-before-setup",
         "fault-published-dead-on-loopback",
         "fault-published-dead-over-ipv6",
         "unknown-nobody-asked-the-resolver",
@@ -189,6 +190,34 @@ fn setup_bears_what_no_setting_of_dockerds_brings_about() {
             let last = text.lines().last().unwrap();
             assert!(last.ends_with(&format!("({cause})")), "{text}");
         }
+    }
+}
+
+#[test]
+fn setup_says_of_a_proof_what_failed() {
+    for (name, words) in [
+        (
+            "fault-ipv4-lost-in-the-container",
+            "IPv6 works, but IPv4 does not from a container",
+        ),
+        (
+            "fault-published-dead-over-ipv4",
+            "IPv6 works, but a published port does not answer",
+        ),
+        (
+            "fault-peers-do-not-reach-each-other",
+            "IPv6 works, but not from container to container",
+        ),
+        (
+            "fault-host-without-default-route",
+            "IPv6 does not work from the host itself",
+        ),
+        (
+            "unknown-host-may-not-ping",
+            "it is not clear whether IPv6 works",
+        ),
+    ] {
+        assert_eq!(human::verdict_in_words(&named(name).judged()), words);
     }
 }
 

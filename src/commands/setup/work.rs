@@ -189,7 +189,10 @@ fn unproved(verification: &Verification) -> Error {
         .unwrap_or_default();
     let error = Error::new(
         Exit::NotApplied,
-        format!("IPv6 does not work from a container after the change{code}"),
+        format!(
+            "after the change, {}{code}",
+            human::verdict_in_words(verification)
+        ),
     )
     .caused_by(human::checks_in_words(verification));
     let explained = match &verification.explanation {

@@ -246,7 +246,16 @@ fn hints(case: &Case<'_>, fault: &Fault<'_>) -> Vec<String> {
             ]
         }
         (Code::PublishedPortDead, _) => {
-            vec!["`rootless6 status` shows the port driver; `rootless6 setup` chooses one for both families".to_owned()]
+            let mut hint = "`rootless6 status` shows the port driver".to_owned();
+            // Where setup has nothing to change, it has chosen already.
+            if case
+                .findings
+                .iter()
+                .any(|finding| finding.cure == Cure::Setup)
+            {
+                hint.push_str("; `rootless6 setup` chooses one for both families");
+            }
+            vec![hint]
         }
         _ if fault.check.what == What::Peer => {
             let network = match fault.vantage {
