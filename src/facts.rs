@@ -280,6 +280,18 @@ pub struct Engine {
 }
 
 impl Engine {
+    /// docker0, which dockerd may be told to do without (`"bridge": "none"`).
+    pub fn docker0(&self) -> Option<&DockerNetwork> {
+        let mut networks = self.networks.iter();
+        networks.find(|network| network.name == "bridge")
+    }
+
+    /// Whether dockerd has been told to do without docker0; networks that are always there show that
+    /// it lists them at all.
+    pub fn is_without_docker0(&self) -> bool {
+        !self.networks.is_empty() && self.docker0().is_none()
+    }
+
     /// Whether it is a rootless dockerd on the machine of this name.
     pub fn is_rootless_docker_on(&self, host_name: &str) -> bool {
         self.rootless && !self.podman && self.name == host_name
@@ -298,6 +310,9 @@ pub struct DockerNetwork {
     pub ipv6: bool,
     /// The subnets of both families.
     pub subnets: Vec<String>,
+    /// Whether its containers are kept from each other (`enable_icc` is off).
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub keeps_apart: bool,
 }
 
 /// A running container and what a restart of dockerd does to it.

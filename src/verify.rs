@@ -9,7 +9,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::diagnose::diagnose;
-use crate::facts::Facts;
+use crate::facts::{Engine, Facts};
 use crate::host::engine;
 use crate::host::probe_container::{self, Leftovers};
 
@@ -105,6 +105,8 @@ pub struct Evidence {
     pub ipv4_before: Option<bool>,
     /// The unit that runs dockerd, as one types it.
     pub unit: String,
+    /// What the Engine said of its networks, if it answered.
+    pub engine: Option<Engine>,
 }
 
 /// Probes the targets from all vantage points at once and judges what they report.

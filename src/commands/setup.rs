@@ -17,17 +17,16 @@ use crate::host::{Host, process};
 use crate::plan::snippet::Snippet;
 use crate::report::{Report, human};
 use crate::ui::{Step, Steps, Ui};
-use crate::verify::{self, Vantage, Verification};
+use crate::verify::{self, Verification};
 
 mod consent;
 mod prepare;
 mod rehearsed;
+mod vantages;
 mod work;
 
 use prepare::{Prepared, prepare};
 use work::Work;
-
-const VANTAGES: [Vantage; 3] = [Vantage::Host, Vantage::Netns, Vantage::Container];
 
 /// What a run has come to, also when it failed half-way.
 #[derive(Debug, Default)]

@@ -86,11 +86,7 @@ pub(super) fn bridge_without_ipv6(facts: &Facts) -> Option<Finding> {
     if let Some((word, cure)) = switched_off(facts, "ipv6") {
         return Some(finding(cure).seen(format!("ExecStart= has {word}")));
     }
-    let engine = facts.engine.is()?;
-    let bridge = engine
-        .networks
-        .iter()
-        .find(|network| network.name == "bridge")?;
+    let bridge = facts.engine.is()?.docker0()?;
     (!bridge.ipv6).then(|| {
         finding(Cure::Setup).seen(format!("subnets of bridge: {}", bridge.subnets.join(", ")))
     })

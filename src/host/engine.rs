@@ -28,6 +28,9 @@ const REQUEST_SECONDS: u64 = 10;
 /// socket file appears before anybody listens.
 const RETRY: Duration = Duration::from_millis(50);
 
+/// The option of a network whose containers may talk to each other; without it they may.
+const ICC: &str = "com.docker.network.bridge.enable_icc";
+
 /// Prepares to talk to the Engine; nothing is sent yet.
 ///
 /// Requests carry no version prefix, so every Engine from 20.10 on answers in its own newest
@@ -119,7 +122,9 @@ fn network_from(network: Network) -> DockerNetwork {
         .into_iter()
         .filter_map(|config| config.subnet)
         .collect();
+    let options = network.options.unwrap_or_default();
     DockerNetwork {
+        keeps_apart: options.get(ICC).is_some_and(|icc| icc == "false"),
         name: network.name.unwrap_or_default(),
         driver: network.driver.unwrap_or_default(),
         ipv6: network.enable_ipv6.unwrap_or(false),

@@ -7,7 +7,7 @@ use super::subnet::{Subnet, TAP_NETWORK, overlaps};
 use super::{FileChange, Given, file_change};
 use crate::capability::{self, EngineNeeds};
 use crate::error::{Error, Exit, Result};
-use crate::facts::{Facts, Options, Seen, Unit};
+use crate::facts::{Engine, Facts, Options, Seen, Unit};
 use crate::request::{Intent, NewNetworks, SubnetChoice};
 
 /// The pools that are built into the Engine (moby's ipamutils). Naming any pool replaces the whole
@@ -88,11 +88,8 @@ pub(super) fn daemon_json(
 
 /// Whether dockerd must be restarted for daemon.json, though it is written already.
 pub(super) fn not_live(facts: &Facts, intent: &Intent) -> bool {
-    let without = facts.engine.is().is_some_and(|engine| {
-        let mut networks = engine.networks.iter();
-        networks.any(|network| network.name == "bridge" && !network.ipv6)
-    });
-    without && intent.subnet != SubnetChoice::None
+    let docker0 = facts.engine.is().and_then(Engine::docker0);
+    docker0.is_some_and(|docker0| !docker0.ipv6) && intent.subnet != SubnetChoice::None
 }
 
 struct Wishes<'a> {

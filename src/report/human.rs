@@ -17,7 +17,7 @@ mod preview;
 mod snippets;
 mod wrap;
 
-pub use checks::{checks_in_words, verdict, verification, verification_within};
+pub use checks::{checks_in_words, verdict, verdict_in_words, verification, verification_within};
 pub use ping::{ping_event, pinged, vantage_point};
 pub use preview::{explanation, preview};
 pub use snippets::snippets;

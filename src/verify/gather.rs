@@ -12,7 +12,7 @@ use super::observe::{self, TargetSeen};
 use super::published::Published;
 use super::{Evidence, Question, Report, Targets, Vantage, sweep};
 use crate::error::{Error, Exit, Result};
-use crate::facts::{Facts, Seen};
+use crate::facts::{Engine, Facts, Seen};
 use crate::host::engine::container;
 use crate::host::netns;
 use crate::host::probe_container::Leftovers;
@@ -40,6 +40,9 @@ const AT_ONCE: usize = 5;
 
 /// What a vantage point reports that was not waited for.
 const CUT_SHORT: &str = "cut short: the host itself gets no answer";
+
+/// What a container on docker0 reports where there is none.
+const WITHOUT_DOCKER0: &str = "docker0 is switched off";
 
 /// Probes from all vantage points at once. Where the host gets no answer, no other vantage point can,
 /// and none is waited for.
@@ -86,6 +89,7 @@ pub(super) async fn gather(facts: &Facts, socket: &Path, question: &Question<'_>
         published: publishes.then(|| published.unwrap_or_else(|| Err(CUT_SHORT.to_owned()))),
         ipv4_before: question.ipv4_before,
         unit: facts.typed_unit(),
+        engine: facts.engine.is().cloned(),
     }
 }
 
@@ -107,12 +111,17 @@ async fn observe_elsewhere(
     seen: &Elsewhere,
 ) {
     let pairs = Pairs::new(facts, socket);
+    let without_docker0 = facts.engine.is().is_some_and(Engine::is_without_docker0);
     let observing = vantages.iter().zip(&seen.reports);
     stream::iter(observing)
         .for_each_concurrent(AT_ONCE, async |(vantage, slot)| {
             let answer = match vantage {
                 Vantage::Host => return,
                 Vantage::Netns => in_netns(facts, requests).await,
+                Vantage::Container if without_docker0 => {
+                    let _ = seen.published.set(Err(WITHOUT_DOCKER0.to_owned()));
+                    Err(Error::new(Exit::Bad, WITHOUT_DOCKER0))
+                }
                 Vantage::Container => {
                     let (answer, published) = pairs.observe("bridge", requests, true).await;
                     if let Some(published) = published {

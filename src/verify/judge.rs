@@ -6,6 +6,7 @@
 use super::observe::Observation;
 use super::{Check, Evidence, Outcome, Report, Vantage, Verification, What};
 use crate::diagnose::{Code, Finding};
+use crate::facts::Engine;
 use crate::hostile::plain;
 
 mod cause;
@@ -62,6 +63,10 @@ pub fn judge(evidence: &Evidence, asked: &[Vantage], findings: &[Finding]) -> Ve
         explanation: blame.why,
         hints: blame.hints,
         note: notes::beside(findings),
+        host_loses_large_packets: case
+            .seen(&Vantage::Host)
+            .and_then(|host| host.path_mtu.as_ref())
+            .is_some_and(|(_, report)| path_mtu::fails(report)),
         weak: notes::weak(&case, blame.code, &checks),
         checks,
     }
@@ -127,10 +132,30 @@ impl<'a> Case<'a> {
         self.findings.iter().find(|finding| finding.is_elsewhere())
     }
 
+    /// Whether there is no docker0 to start a container on.
+    fn is_without_docker0(&self) -> bool {
+        let engine = self.evidence.engine.as_ref();
+        engine.is_some_and(Engine::is_without_docker0)
+    }
+
+    /// Whether the containers of a network are kept from each other, as somebody has asked.
+    fn keeps_apart(&self, vantage: &Vantage) -> bool {
+        let name = match vantage {
+            Vantage::Container => "bridge",
+            Vantage::OnNetwork(name) => name,
+            _ => return false,
+        };
+        let engines = self.evidence.engine.iter();
+        engines
+            .flat_map(|engine| &engine.networks)
+            .any(|network| network.name == name && network.keeps_apart)
+    }
+
     /// What it means that a vantage point has not reported.
     fn silence(&self, vantage: &Vantage) -> Outcome {
         match (vantage, self.elsewhere()) {
             (Vantage::Netns, Some(_)) => Outcome::Skip,
+            (Vantage::Container, None) if self.is_without_docker0() => Outcome::Skip,
             (Vantage::Host, _) | (_, Some(_)) => Outcome::Unknown,
             (_, None) if self.first(DOWN).is_some() => Outcome::Fail,
             _ => Outcome::Unknown,
@@ -169,7 +194,7 @@ fn checks(case: &Case<'_>, vantage: &Vantage, report: &Report) -> Vec<Check> {
             What::PathMtu => path_mtu::check(case, check, seen, echo.outcome),
             What::Tcp4 => ipv4::check(case, check, seen),
             What::Names => dns::check(case, check, seen),
-            What::Peer => peer::check(check, seen),
+            What::Peer => peer::check(check, seen, case.keeps_apart(vantage)),
             What::Echo | What::Published6 | What::Published4 => check,
         }
     });
@@ -198,7 +223,11 @@ fn verdict(
             .iter()
             .any(|judged| judged.vantage == vantage && judged.is_proved())
     };
-    let is_excused = |vantage: &Vantage| *vantage == Vantage::Netns && case.elsewhere().is_some();
+    let is_excused = |vantage: &Vantage| match vantage {
+        Vantage::Netns => case.elsewhere().is_some(),
+        Vantage::Container => case.is_without_docker0(),
+        _ => false,
+    };
     let all_proved = asked
         .iter()
         .all(|vantage| is_proved(vantage) || is_excused(vantage));

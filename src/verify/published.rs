@@ -39,6 +39,19 @@ pub struct Published {
     pub port: u16,
     /// `::1` first if the host has it, then 127.0.0.1, then the host's other addresses.
     pub paths: Vec<PublishedPath>,
+    /// Why the Engine starts no container with a published port, where it starts one without.
+    #[serde(default)]
+    pub refused: Option<String>,
+}
+
+impl Published {
+    /// No port that anybody could have tried.
+    pub fn refused(why: String) -> Self {
+        Self {
+            refused: Some(why),
+            ..Self::default()
+        }
+    }
 }
 
 /// One address of the host.
@@ -89,6 +102,7 @@ pub async fn reach(port: Port, addresses: &[IpAddr]) -> Published {
     Published {
         port: port.number,
         paths: join_all(paths).await,
+        refused: None,
     }
 }
 

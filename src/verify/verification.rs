@@ -196,6 +196,9 @@ pub struct Verification {
     pub note: Option<String>,
     /// What was tried, in the order host, netns, containers, published ports.
     pub checks: Vec<Check>,
+    /// Whether the host's own large packets are lost, too.
+    #[serde(skip)]
+    pub host_loses_large_packets: bool,
     /// What is weak or worth knowing though it works, other than the cause.
     #[serde(rename = "findings")]
     pub weak: Vec<Weakness>,
@@ -219,14 +222,15 @@ impl Verification {
     /// its known limit. The cause still names what does not work.
     #[must_use]
     pub fn accepting(mut self, proof: Proof) -> Self {
+        // Without a cause nothing failed: the kernel may not have let anybody send an echo.
         let known = matches!(
             self.cause,
-            Some(Code::DriverWithoutIcmp6 | Code::IcmpFiltered)
+            None | Some(Code::DriverWithoutIcmp6 | Code::IcmpFiltered | Code::HostPingGroupRange)
         );
         let without_echo = proof == Proof::WithoutEcho && known;
         let is_borne = |check: &Check| match (check.what, check.outcome) {
             (_, Outcome::Pass | Outcome::Skip) => true,
-            (What::Echo, Outcome::Fail) => without_echo,
+            (What::Echo, Outcome::Fail | Outcome::Unknown) => without_echo,
             (what, Outcome::Unknown) => !what.is_reach(),
             (_, Outcome::Fail) => self.is_beyond_settings(check),
         };
@@ -247,18 +251,11 @@ impl Verification {
         self
     }
 
-    /// Whether no setting of dockerd's has brought it about: a router that the netns meets as well, a
+    /// Whether no setting of dockerd's has brought it about: a router that the host meets as well, a
     /// resolver that answers and knows no IPv6, a port over IPv6, which few drivers ever served.
     fn is_beyond_settings(&self, check: &Check) -> bool {
         match check.what {
-            What::PathMtu => {
-                let mut checks = self.checks.iter();
-                let netns = Vantage::Netns.id();
-                checks.any(|check| {
-                    (check.what, check.outcome) == (What::PathMtu, Outcome::Fail)
-                        && check.from == netns
-                })
-            }
+            What::PathMtu => self.host_loses_large_packets,
             What::Names => check.received > 0,
             what => what == What::Published6,
         }

@@ -76,10 +76,18 @@ pub(super) async fn host_reaches(
     if seen.passes() {
         return Ok(ipv4);
     }
-    Err(Error::new(
+    let error = Error::new(
         Exit::NotApplied,
-        "the host itself does not reach the target over IPv6, so nothing could be proved",
+        format!(
+            "before any change, {}, so nothing could be proved",
+            human::verdict_in_words(&seen)
+        ),
     )
-    .caused_by(human::checks_in_words(&seen))
-    .hint("choose another target with `--target ADDR`, or go without proof with `--no-verify`"))
+    .caused_by(human::checks_in_words(&seen));
+    let explained = match &seen.explanation {
+        Some(explanation) => error.caused_by(explanation),
+        None => error,
+    };
+    Err(explained
+        .hint("choose another target with `--target ADDR`, or go without proof with `--no-verify`"))
 }

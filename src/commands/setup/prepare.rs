@@ -2,7 +2,8 @@
 
 use super::consent::{consent, host_reaches, running};
 use super::rehearsed::rehearsed_plan;
-use super::{Record, Scene, VANTAGES};
+use super::vantages::vantages;
+use super::{Record, Scene};
 use crate::apply::journal::{self, Journal, State};
 use crate::cli::{DEFAULT_UNIT, Global, Rehearse, Setup};
 use crate::commands::with_settings;
@@ -22,6 +23,8 @@ pub(super) struct Prepared {
     pub(super) scene: Scene,
     pub(super) journal: Journal,
     pub(super) plan: Plan,
+    /// What becomes of docker0.
+    pub(super) subnet: SubnetChoice,
     pub(super) restarts: bool,
     /// What the restart stops.
     pub(super) stopping: Vec<Container>,
@@ -54,7 +57,7 @@ pub(super) async fn prepare(
     let at_hand = journal.as_ref().ok().and_then(Option::as_ref);
     let plan = rehearsed_plan(arguments, &scene, &intent, at_hand, ui, steps).await?;
     if plan.is_empty() || (plan.files.is_empty() && arguments.no_restart) {
-        nothing_to_do(arguments, &scene, &targets, &plan, record).await;
+        nothing_to_do(arguments, &scene, &targets, (&plan, intent.subnet), record).await;
         return Ok(None);
     }
     if let Some(error) = snippet::locked(&scene.facts, &plan) {
@@ -86,6 +89,7 @@ pub(super) async fn prepare(
         scene,
         journal,
         plan,
+        subnet: intent.subnet,
         restarts,
         stopping,
     };
@@ -193,14 +197,14 @@ async fn nothing_to_do(
     arguments: &Setup,
     scene: &Scene,
     targets: &Targets,
-    plan: &Plan,
+    (plan, subnet): (&Plan, SubnetChoice),
     record: &mut Record,
 ) {
     if !arguments.no_verify && !arguments.dry_run {
         let verification = verify::verify(
             &scene.facts,
             &scene.host.socket,
-            &Question::new(&VANTAGES, targets),
+            &Question::new(&vantages(&scene.facts, subnet), targets),
         )
         .await;
         record.verification = Some(verification.accepting(plan.proof));

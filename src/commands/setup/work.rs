@@ -1,6 +1,7 @@
 //! From the first effect to the proof, or back.
 
-use super::{Prepared, Record, Scene, VANTAGES};
+use super::vantages::vantages;
+use super::{Prepared, Record, Scene};
 use crate::apply::journal::{Entry, State};
 use crate::apply::{Afterwards, Restored, Site};
 use crate::cli::Setup;
@@ -10,7 +11,7 @@ use crate::host::process;
 use crate::inspect;
 use crate::report::human;
 use crate::ui::{Progress, Steps};
-use crate::verify::{self, Question, Targets, Verification};
+use crate::verify::{self, Question, Targets, Vantage, Verification};
 
 /// What dockerd was doing, and should do again once it was restarted in vain.
 fn before(scene: &Scene) -> Afterwards {
@@ -92,12 +93,17 @@ impl Work<'_> {
     }
 
     async fn prove(&self, targets: &Targets, steps: &mut Steps) -> Verification {
-        steps.begin("prove it from the host, RootlessKit's netns and a container");
         let Site { host, systemd, .. } = &self.site;
         let facts = inspect::gather(host, Ok(systemd)).await;
+        let vantages = vantages(&facts, self.prepared.subnet);
+        steps.begin(if vantages.contains(&Vantage::Container) {
+            "prove it from the host, RootlessKit's netns and a container"
+        } else {
+            "prove it from the host and RootlessKit's netns"
+        });
         let question = Question {
             ipv4_before: self.prepared.ipv4_before,
-            ..Question::new(&VANTAGES, targets)
+            ..Question::new(&vantages, targets)
         };
         let verification = verify::verify(&facts, &host.socket, &question)
             .await
@@ -183,7 +189,10 @@ fn unproved(verification: &Verification) -> Error {
         .unwrap_or_default();
     let error = Error::new(
         Exit::NotApplied,
-        format!("IPv6 does not work from a container after the change{code}"),
+        format!(
+            "after the change, {}{code}",
+            human::verdict_in_words(verification)
+        ),
     )
     .caused_by(human::checks_in_words(verification));
     let explained = match &verification.explanation {

@@ -53,7 +53,18 @@ pub fn verdict(verification: &Verification) -> String {
 }
 
 fn headline(verification: &Verification, cause: Option<String>) -> String {
-    let (mark, words) = match verification.verdict {
+    let (mark, words) = in_words(verification);
+    let cause = cause.map(|cause| format!(" ({cause})")).unwrap_or_default();
+    format!("{} {words}{cause}\n", sign(mark))
+}
+
+/// The verdict in one line, without a mark.
+pub fn verdict_in_words(verification: &Verification) -> String {
+    in_words(verification).1
+}
+
+fn in_words(verification: &Verification) -> (Sign, String) {
+    match verification.verdict {
         _ if only_ping6_lacks(verification) => {
             let passes = verification.verdict == Outcome::Pass;
             let mark = if passes { Sign::Good } else { Sign::Bad };
@@ -67,9 +78,7 @@ fn headline(verification: &Verification, cause: Option<String>) -> String {
             Sign::Unknown,
             "it is not clear whether IPv6 works".to_owned(),
         ),
-    };
-    let cause = cause.map(|cause| format!(" ({cause})")).unwrap_or_default();
-    format!("{} {words}{cause}\n", sign(mark))
+    }
 }
 
 /// Whether something on the way carries no echoes, and everything else.
@@ -87,7 +96,7 @@ fn whence(verification: &Verification) -> &'static str {
     let container = verification
         .checks
         .iter()
-        .any(|check| check.from.starts_with("container"));
+        .any(|check| check.from.starts_with("container") && check.outcome != Outcome::Skip);
     match (container, from("netns")) {
         (true, _) => "",
         (false, true) => " from RootlessKit's netns, no container was tried",

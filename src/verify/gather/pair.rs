@@ -128,7 +128,7 @@ impl Pair<'_> {
                     };
                     Some(Ok(published::reach(port, &addresses).await))
                 }
-                Some(Err(error)) => Some(Err(error.to_string())),
+                Some(Err(reached)) => Some(reached),
                 None => None,
             };
             (peer, reached)
@@ -170,26 +170,40 @@ impl Pair<'_> {
         (Some(prober.remove()), answer)
     }
 
-    /// With a published port where one is asked for and to be had, else without.
-    async fn start_peer(&self, publishes: bool) -> (Result<ProbeContainer>, Option<Result<u16>>) {
+    /// With a published port where one is asked for and to be had, else without, and then what that
+    /// tells.
+    async fn start_peer(
+        &self,
+        publishes: bool,
+    ) -> (
+        Result<ProbeContainer>,
+        Option<std::result::Result<u16, Reached>>,
+    ) {
         if !publishes {
             return (self.start_serving(None).await, None);
         }
-        let mut last = None;
+        let mut refusal = None;
+        let mut missing = String::new();
         for _ in 0..TRIES {
-            let started = match free_port() {
-                Ok(port) => self
-                    .start_serving(Some(port))
-                    .await
-                    .map(|peer| (peer, port)),
-                Err(error) => Err(error),
+            let port = match free_port() {
+                Ok(port) => port,
+                Err(error) => {
+                    missing = error.to_string();
+                    continue;
+                }
             };
-            match started {
-                Ok((peer, port)) => return (Ok(peer), Some(Ok(port))),
-                Err(error) => last = Some(Err(error)),
+            match self.start_serving(Some(port)).await {
+                Ok(peer) => return (Ok(peer), Some(Ok(port))),
+                Err(error) => refusal = Some(error.to_string()),
             }
         }
-        (self.start_serving(None).await, last)
+        let peer = self.start_serving(None).await;
+        let reached = match refusal {
+            Some(why) if peer.is_ok() => Ok(Published::refused(why)),
+            Some(why) => Err(why),
+            None => Err(missing),
+        };
+        (peer, Some(Err(reached)))
     }
 
     async fn start_serving(&self, published: Option<u16>) -> Result<ProbeContainer> {

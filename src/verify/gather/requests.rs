@@ -21,7 +21,6 @@ impl Requests {
     pub(super) fn host(&self) -> observe::Request {
         observe::Request {
             gateway: true,
-            path_mtu: false,
             ..self.base.clone()
         }
     }

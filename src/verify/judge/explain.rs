@@ -189,9 +189,9 @@ fn unreachable(fault: &Fault<'_>, seen: &str) -> String {
             format!("containers on the same network as {who} do not reach each other: {seen}")
         }
         What::Tcp4 if fault.code == Code::NetnsUnreachable => {
-            format!("the host has IPv4 and RootlessKit's netns has not: {seen}")
+            format!("IPv4 does not get out of RootlessKit's netns: {seen}")
         }
-        What::Tcp4 => format!("the host has IPv4 and {who} has not: {seen}"),
+        What::Tcp4 => format!("IPv4 does not get out of {who}: {seen}"),
         What::Tcp if fault.check.outcome == Outcome::Fail && echoes(fault) => {
             format!("echoes pass from {who} and TCP connections do not: {seen}")
         }
@@ -257,7 +257,16 @@ fn hints(case: &Case<'_>, fault: &Fault<'_>) -> Vec<String> {
             ]
         }
         (Code::PublishedPortDead, _) => {
-            vec!["`rootless6 status` shows the port driver; `rootless6 setup` chooses one for both families".to_owned()]
+            let mut hint = "`rootless6 status` shows the port driver".to_owned();
+            // Where setup has nothing to change, it has chosen already.
+            if case
+                .findings
+                .iter()
+                .any(|finding| finding.cure == Cure::Setup)
+            {
+                hint.push_str("; `rootless6 setup` chooses one for both families");
+            }
+            vec![hint]
         }
         (Code::ContainerUnreachable, vantage) if shut_in(fault) => vec![match vantage {
             Vantage::InContainer(container) => {

@@ -43,7 +43,11 @@ pub(super) fn check(case: &Case<'_>, check: Check, seen: &Observation) -> Check 
             Outcome::Skip,
             format!("{why}, and none from the host either"),
         ),
-        (None, _) => check.ends(Outcome::Unknown, why),
+        (None, Some(true)) => check.ends(
+            Outcome::Fail,
+            format!("{why}, and it worked before the change"),
+        ),
+        (None, None) => check.ends(Outcome::Unknown, why),
     }
 }
 

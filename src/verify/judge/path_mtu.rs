@@ -34,6 +34,11 @@ pub(super) fn check(case: &Case<'_>, check: Check, seen: &Observation, echo: Out
     }
 }
 
+/// Whether large packets are lost.
+pub(super) fn fails(report: &PathMtuReport) -> bool {
+    too_small(report).is_some() || matches!(report.outcome, PathMtuOutcome::BlackHole { .. })
+}
+
 fn judged(check: Check, report: &PathMtuReport) -> Check {
     if let Some(words) = too_small(report) {
         return check.ends(Outcome::Fail, words);

@@ -17,8 +17,19 @@ pub(super) fn checks(case: &Case<'_>) -> Vec<Check> {
     judged.into()
 }
 
+/// The Engine names the container's endpoint, at length, before it says why.
+fn reason(why: &str) -> &str {
+    let endpoint = why.split_once("external connectivity on endpoint ");
+    let reason = endpoint.and_then(|(_, rest)| rest.split_once("): "));
+    reason.map_or(why, |(_, reason)| reason)
+}
+
 /// One address at which nobody answers is enough for a failure, and the first such is told.
 fn judged(case: &Case<'_>, check: Check, published: &Published) -> Check {
+    if let Some(why) = &published.refused {
+        let why = format!("the Engine refuses to publish one: {}", reason(why));
+        return check.ends(Outcome::Fail, plain(&why));
+    }
     let is_of_family =
         |path: &&PublishedPath| path.to.is_ipv6() == (check.what == What::Published6);
     let paths: Vec<&PublishedPath> = published.paths.iter().filter(is_of_family).collect();
