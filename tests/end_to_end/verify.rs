@@ -300,3 +300,18 @@ fn after_setup_containers_reach_each_other_and_the_host_reaches_what_they_publis
         assert_eq!(complaints.stdout.trim(), "0");
     }
 }
+
+#[test]
+fn a_default_address_for_published_ports_says_nothing_of_the_others() {
+    for suite in ["bookworm", "trixie", "forky"] {
+        let Some(lab) = Lab::up(suite) else { return };
+        lab.write("~/.config/docker/daemon.json", r#"{"ip": "127.0.0.1"}"#);
+        lab.alice("systemctl --user restart docker").exits(0);
+        lab.set_up();
+        // Debian 12 has no ping6.
+        let verified = lab.alice("rootless6 verify --json");
+        for id in ["host.published.tcp6", "host.published.tcp4"] {
+            assert_eq!(outcome(&verified.json(), id), "pass", "{suite}: {id}");
+        }
+    }
+}
