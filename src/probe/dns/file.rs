@@ -61,6 +61,7 @@ fn open_without_links(root: File, path: &Path) -> io::Result<File> {
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::io::Write;
     use std::os::unix::fs::symlink;
 
     use super::*;
@@ -71,9 +72,16 @@ mod tests {
         let root = outside.path().join("root");
         fs::create_dir_all(root.join("etc")).unwrap();
         fs::create_dir_all(root.join("run")).unwrap();
-        fs::write(outside.path().join("secret"), "outside").unwrap();
-        fs::write(root.join("secret"), "inside").unwrap();
-        fs::write(root.join("etc/file"), "inside").unwrap();
+        for (path, text) in [
+            (outside.path().join("secret"), "outside"),
+            (root.join("secret"), "inside"),
+            (root.join("etc/file"), "inside"),
+        ] {
+            File::create_new(path)
+                .unwrap()
+                .write_all(text.as_bytes())
+                .unwrap();
+        }
         outside
     }
 
