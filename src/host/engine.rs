@@ -18,6 +18,8 @@ use crate::facts::{Container, DockerNetwork, Engine, Seen, Version};
 use crate::hostile::plain;
 
 pub mod container;
+#[cfg(test)]
+pub(crate) mod scripted;
 mod stranger;
 
 /// One request's share of patience, in seconds. A healthy Engine takes milliseconds; one that is

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use bollard::Docker;
 use bollard::models::ImageSummary;
@@ -12,15 +13,21 @@ use bollard::query_parameters::{
 };
 use futures_util::TryStreamExt;
 use sha2::{Digest, Sha256};
+use tokio::time::timeout;
 
 use super::run_id::RunId;
-use crate::error::{Doing, Result};
+use crate::error::{Doing, Error, Exit, Result};
 
 /// The image's repository; the tag says which build of the program is inside.
 const REPOSITORY: &str = "rootless6-probe";
 
 /// Label of every image of ours; its value is the run that made it.
 const LABEL: &str = "rootless6.image";
+
+const DOING: &str = "import the probe image";
+
+/// The Engine answers only after it has written all files to a disk that may be slow.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The image of this build.
 #[derive(Debug, Clone)]
@@ -31,10 +38,13 @@ pub struct Image {
     pub program: Vec<String>,
 }
 
-/// Removes every image of ours.
+/// Removes every image of ours; an Engine that hangs is left alone.
 pub async fn remove_images(docker: &Docker) {
-    remove_images_but(docker, None).await;
-    remove_nameless(docker).await;
+    let removing = async {
+        remove_images_but(docker, None).await;
+        remove_nameless(docker).await;
+    };
+    let _ = timeout(PATIENCE, removing).await;
 }
 
 /// Removes images of ours without a name: of two runs that import at once, one takes the other's.
@@ -70,8 +80,17 @@ async fn remove(docker: &Docker, image: &str) {
 /// Imports the image of this build, if the Engine has not got it.
 ///
 /// # Errors
-/// When the program's own files cannot be read, or the Engine does not take the image.
+/// When the program's own files cannot be read, or the Engine does not take the image in a minute.
 pub async fn import(docker: &Docker) -> Result<Image> {
+    match timeout(PATIENCE, import_if_missing(docker)).await {
+        Ok(image) => image,
+        Err(_) => Err(Error::cannot(Exit::Bad, DOING)
+            .caused_by(format!("no whole answer within {} s", PATIENCE.as_secs()))
+            .hint("see `systemctl --user status docker.service`")),
+    }
+}
+
+async fn import_if_missing(docker: &Docker) -> Result<Image> {
     let packed = Packed::own()?;
     let image = Image {
         name: format!("{REPOSITORY}:{}", packed.tag),
@@ -80,8 +99,7 @@ pub async fn import(docker: &Docker) -> Result<Image> {
     if docker.inspect_image(&image.name).await.is_ok() {
         return Ok(image);
     }
-    let doing = || "import the probe image";
-    tracing::info!("{} as {}", doing(), image.name);
+    tracing::info!("{DOING} as {}", image.name);
     let mut options = CreateImageOptionsBuilder::new()
         .from_src("-")
         .repo(REPOSITORY)
@@ -89,11 +107,12 @@ pub async fn import(docker: &Docker) -> Result<Image> {
         .build();
     options.changes = vec![format!("LABEL {LABEL}={}", RunId::own())];
     let body = bollard::body_full(packed.tar()?.into());
-    let progress: std::result::Result<Vec<_>, _> = docker
+    let patient = docker.clone().with_timeout(PATIENCE);
+    let progress: std::result::Result<Vec<_>, _> = patient
         .create_image(Some(options), Some(body), None)
         .try_collect()
         .await;
-    progress.doing(doing)?;
+    progress.doing(|| DOING)?;
     remove_images_but(docker, Some(&image.name)).await;
     Ok(image)
 }
@@ -214,4 +233,47 @@ fn file_name(path: &Path) -> &str {
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::engine::scripted::{Reply, engine};
+
+    /// Has no image yet, and takes one after so many seconds.
+    fn that_imports_after(seconds: u64, length: usize) -> impl Fn(&str) -> Reply + Copy {
+        move |request: &str| match request {
+            _ if request.starts_with("POST /images/create") => Reply {
+                after: Duration::from_secs(seconds),
+                length,
+                ..Reply::new(200, "{}")
+            },
+            _ if request.starts_with("GET /images/json") => Reply::new(200, "[]"),
+            _ => Reply::new(404, "{}"),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_engine_with_a_slow_disk_is_waited_for() {
+        let (_directory, docker) = engine(that_imports_after(40, 2));
+        assert!(import(&docker).await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_engine_that_never_tells_its_images_keeps_them() {
+        let (_directory, docker) = engine(|_| Reply {
+            length: 3,
+            ..Reply::new(200, "[]")
+        });
+        remove_images(&docker).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_engine_that_stops_in_its_answer_or_before_is_not() {
+        for (seconds, length) in [(0, 3), (1000, 2)] {
+            let (_directory, docker) = engine(that_imports_after(seconds, length));
+            let error = import(&docker).await.unwrap_err().to_string();
+            assert!(error.contains("import the probe image"), "{error}");
+        }
+    }
 }

@@ -4,19 +4,16 @@
 //! long as it likes, and does not say what it was told.
 
 mod ask;
+mod file;
 mod message;
 mod name;
 mod resolv_conf;
 mod wire;
 
-use std::fs::OpenOptions;
-use std::io::{self, Read};
 use std::net::{IpAddr, Ipv6Addr};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
-use nix::fcntl::OFlag;
 use serde::{Deserialize, Serialize};
 
 use self::ask::Asker;
@@ -32,14 +29,13 @@ const WELL_KNOWN: &str = "a.root-servers.net";
 /// More names than these make no verdict surer.
 const MOST_NAMES: usize = 4;
 
-/// Far more than anybody writes into resolv.conf: what lies behind is not read.
-const LONGEST_FILE: u64 = 64 * 1024;
-
 /// Which names to ask for, and where the resolvers are written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DnsRequest {
     /// resolv.conf(5): its first three name servers are asked in turn.
     pub resolv_conf: PathBuf,
+    /// The directory that this file's path and the links in it begin at; none for this process's own.
+    pub root: Option<PathBuf>,
     /// Names that should have an AAAA record. The first that has one decides.
     pub names: Vec<String>,
     /// Addresses whose names (PTR) are asked for after those: such a name should have an AAAA record
@@ -106,28 +102,13 @@ pub fn run(request: &DnsRequest) -> DnsReport {
     report
 }
 
+/// Without a file the resolver is on this machine, as without a line in it.
 fn open(request: &DnsRequest) -> Result<Asker, String> {
     let path = &request.resolv_conf;
-    let text = read(path).map_err(|error| format!("read {}: {error}", path.display()))?;
+    let text = file::read(request.root.as_deref(), path)
+        .map_err(|error| format!("read {}: {error}", path.display()))?;
     let deadline = Duration::from_millis(request.deadline_ms);
     Ok(Asker::new(resolv_conf::servers(&text), deadline))
-}
-
-/// The file may be a container's own: it is read without waiting, and not to its end. Without one the
-/// resolver is on this machine, as without a line in it.
-fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let nonblocking = OFlag::O_NONBLOCK.bits();
-    let opened = OpenOptions::new()
-        .read(true)
-        .custom_flags(nonblocking)
-        .open(path);
-    let mut text = Vec::new();
-    match opened {
-        Ok(file) => file.take(LONGEST_FILE).read_to_end(&mut text)?,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
-        Err(error) => return Err(error),
-    };
-    Ok(text)
 }
 
 /// The names one after the other, until one has an AAAA record.

@@ -159,8 +159,8 @@ pub(super) async fn over_ipv4(facts: &Facts, targets: &Targets) -> Report {
 
 async fn in_running(socket: &Path, name: &str, requests: &Requests) -> Result<Answer> {
     let join = container::join(socket, name).await?;
-    let resolv_conf = container::resolv_conf(&join);
-    ask(Some(join), requests.running(resolv_conf)).await
+    let root = container::root(&join);
+    ask(Some(join), requests.running(root)).await
 }
 
 async fn ask(join: Option<Join>, request: observe::Request) -> Result<Answer> {

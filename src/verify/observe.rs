@@ -86,6 +86,7 @@ impl Request {
             targets4: targets.v4.clone(),
             dns: Some(DnsRequest {
                 resolv_conf: RESOLV_CONF.into(),
+                root: None,
                 names: targets.names.clone(),
                 addresses,
                 deadline_ms: DEADLINE_MS,

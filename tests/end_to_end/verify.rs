@@ -300,3 +300,36 @@ fn after_setup_containers_reach_each_other_and_the_host_reaches_what_they_publis
         assert_eq!(complaints.stdout.trim(), "0");
     }
 }
+
+#[test]
+fn a_default_address_for_published_ports_says_nothing_of_the_others() {
+    for suite in ["bookworm", "trixie", "forky"] {
+        let Some(lab) = Lab::up(suite) else { return };
+        lab.write("~/.config/docker/daemon.json", r#"{"ip": "127.0.0.1"}"#);
+        lab.alice("systemctl --user restart docker").exits(0);
+        lab.set_up();
+        // Debian 12 has no ping6.
+        let verified = lab.alice("rootless6 verify --json");
+        for id in ["host.published.tcp6", "host.published.tcp4"] {
+            assert_eq!(outcome(&verified.json(), id), "pass", "{suite}: {id}");
+        }
+    }
+}
+
+/// The Engine mounts a file over the path; who may unmount it can put a link there.
+#[test]
+fn a_link_in_a_container_is_not_followed_on_the_host() {
+    let Some(lab) = Lab::up("trixie") else { return };
+    lab.set_up();
+    lab.root("echo nameserver 127.0.0.77 >/resolvers").exits(0);
+    lab.alice(
+        "docker run -d --name linked --privileged busybox sh -c '
+            cp /etc/resolv.conf /resolvers && umount /etc/resolv.conf
+            ln -sf /resolvers /etc/resolv.conf && exec sleep 600'
+        until docker exec linked test -L /etc/resolv.conf; do :; done",
+    )
+    .exits(0);
+    let verified = lab.alice("rootless6 verify --container linked --target v6.test --json");
+    let verified = verified.exits(0).json();
+    assert_eq!(outcome(&verified, "container[linked].dns.aaaa"), "pass");
+}

@@ -58,10 +58,10 @@ pub async fn join(socket: &Path, name: &str) -> Result<Join> {
     }
 }
 
-/// The file that names the resolvers which a container asks, as it is seen from here.
-pub fn resolv_conf(join: &Join) -> PathBuf {
+/// A container's root directory, as it is seen from here. Links in it are not to be followed from here.
+pub fn root(join: &Join) -> PathBuf {
     let process = join.user.ancestors().nth(2).unwrap_or(Path::new("/"));
-    process.join("root/etc/resolv.conf")
+    process.join("root")
 }
 
 fn doing(name: &str) -> String {
@@ -218,15 +218,12 @@ mod tests {
     }
 
     #[test]
-    fn a_containers_resolvers_are_its_first_processs() {
+    fn a_containers_root_directory_is_its_first_processs() {
         let join = Join {
             user: "/proc/4711/ns/user".into(),
             net: "/proc/4711/ns/net".into(),
         };
-        assert_eq!(
-            resolv_conf(&join),
-            Path::new("/proc/4711/root/etc/resolv.conf")
-        );
+        assert_eq!(root(&join), Path::new("/proc/4711/root"));
     }
 
     #[test]

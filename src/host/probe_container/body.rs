@@ -16,6 +16,10 @@ use crate::vantage;
 const MEMORY_BYTES: i64 = 64 << 20;
 const PIDS: i64 = 64;
 
+/// All addresses of the host. Said rather than left to the Engine, whose default may be only one of
+/// them (daemon.json: `ip`).
+const EVERYWHERE: [&str; 2] = ["::", "0.0.0.0"];
+
 /// What a container is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
@@ -60,11 +64,11 @@ pub(super) fn container(image: &Image, network: &str, purpose: Purpose) -> Conta
         } => {
             let port = format!("{port}/tcp");
             body.exposed_ports = Some(vec![port.clone()]);
-            let binding = PortBinding {
-                host_ip: None,
+            let bindings = EVERYWHERE.map(|address| PortBinding {
+                host_ip: Some(address.to_owned()),
                 host_port: Some(on_host.to_string()),
-            };
-            host_config.port_bindings = Some(HashMap::from([(port, Some(vec![binding]))]));
+            });
+            host_config.port_bindings = Some(HashMap::from([(port, Some(bindings.into()))]));
         }
         Purpose::Serve { .. } => {}
     }
@@ -139,8 +143,15 @@ mod tests {
             published: Some(4000),
         });
         let bindings = &published.port_bindings.unwrap()["7/tcp"];
-        let binding = &bindings.as_ref().unwrap()[0];
-        assert_eq!(binding.host_port.as_deref(), Some("4000"));
-        assert_eq!(binding.host_ip, None, "all addresses, IPv6 and IPv4");
+        let bindings: Vec<_> = bindings
+            .iter()
+            .flatten()
+            .map(|binding| (binding.host_ip.as_deref(), binding.host_port.as_deref()))
+            .collect();
+        assert_eq!(
+            bindings,
+            [(Some("::"), Some("4000")), (Some("0.0.0.0"), Some("4000"))],
+            "whatever daemon.json's `ip` says"
+        );
     }
 }

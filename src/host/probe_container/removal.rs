@@ -14,6 +14,9 @@ use super::{CONFLICT, status};
 /// A process that is killed is gone in a fraction of a second; the rest is for a busy machine.
 const ENDING: Duration = Duration::from_secs(2);
 
+/// All of it. An Engine that takes longer does something else, and the next run sweeps.
+const PATIENCE: Duration = Duration::from_secs(15);
+
 /// How far a container is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum State {
@@ -25,11 +28,14 @@ pub(super) enum State {
     Idle,
 }
 
-/// Comes back when the container is gone.
-///
+/// Comes back when the container is gone, or the Engine takes too long.
+pub(super) async fn remove(docker: &Docker, id: &str, state: State) {
+    let _ = timeout(PATIENCE, see_off(docker, id, state)).await;
+}
+
 /// The Engine removes what has ended. Where both it and this program do that at the same time, one
 /// of them fails, and dockerd writes that into its log as an error.
-pub(super) async fn remove(docker: &Docker, id: &str, state: State) {
+async fn see_off(docker: &Docker, id: &str, state: State) {
     if state == State::Running {
         let _ = docker
             .kill_container(id, None::<KillContainerOptions>)
@@ -55,4 +61,26 @@ async fn gone(docker: &Docker, id: &str) {
         .condition("removed")
         .build();
     let _ = docker.wait_container(id, Some(options)).next().await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::engine::scripted::{Reply, engine};
+
+    #[tokio::test(start_paused = true)]
+    async fn an_engine_that_never_is_done_with_it_is_left_alone() {
+        let (_directory, docker) = engine(|request| {
+            if request.contains("/wait") {
+                return Reply {
+                    length: 3,
+                    ..Reply::new(200, "")
+                };
+            }
+            Reply::new(CONFLICT, "{}")
+        });
+        for state in [State::Running, State::Ending, State::Idle] {
+            remove(&docker, "it", state).await;
+        }
+    }
 }

@@ -108,6 +108,7 @@ fn ask(servers: &[&str], names: &[&str], addresses: &[&str], deadline_ms: u64) -
     std::io::Write::write_all(&mut file.as_file(), lines.as_bytes()).unwrap();
     dns::run(&DnsRequest {
         resolv_conf: file.path().to_owned(),
+        root: None,
         names: names.iter().map(|name| (*name).to_owned()).collect(),
         addresses: addresses.iter().map(|text| text.parse().unwrap()).collect(),
         deadline_ms,
@@ -219,6 +220,7 @@ fn without_a_file_the_resolver_is_on_this_machine() {
         serve("127.0.0.1", Manner::Honest);
         let request = |path: &str| DnsRequest {
             resolv_conf: PathBuf::from(path),
+            root: None,
             names: vec!["v6.test".to_owned()],
             addresses: vec![],
             deadline_ms: 20_000,

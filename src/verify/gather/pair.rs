@@ -32,6 +32,12 @@ const TRIES: usize = 3;
 
 type Reached = std::result::Result<Published, String>;
 
+/// From within a container, and whether another one was reached.
+type Seen = (Result<Answer>, Option<Reached>);
+
+/// A container on its way out.
+type Going = JoinHandle<()>;
+
 /// What all pairs share.
 pub(super) struct Pairs<'a> {
     facts: &'a Facts,
@@ -55,7 +61,7 @@ impl<'a> Pairs<'a> {
         network: &str,
         requests: &Requests,
         publishes: bool,
-    ) -> (Result<Answer>, Option<Reached>) {
+    ) -> Seen {
         let ready = self.ready.get_or_init(async || {
             let docker = engine::connect(self.socket)?;
             let image = image::import(&docker).await?;
@@ -77,7 +83,10 @@ impl<'a> Pairs<'a> {
         };
         let observing = pair.observe(requests, publishes.then_some(self.facts));
         match timeout(PATIENCE, observing).await {
-            Ok(seen) => seen,
+            Ok((seen, going)) => {
+                join_all(going).await;
+                seen
+            }
             Err(_) => failed(
                 Error::cannot(Exit::Bad, "hear from the probe containers")
                     .caused_by(format!("no answer within {} s", PATIENCE.as_secs())),
@@ -94,13 +103,9 @@ struct Pair<'a> {
 }
 
 impl Pair<'_> {
-    /// The prober learns the other one's address as soon as that has one. Both are gone when this is
-    /// over.
-    async fn observe(
-        &self,
-        requests: &Requests,
-        publishes: Option<&Facts>,
-    ) -> (Result<Answer>, Option<Reached>) {
+    /// The prober learns the other one's address as soon as that has one. Both are gone when what is
+    /// given beside what they have seen is over.
+    async fn observe(&self, requests: &Requests, publishes: Option<&Facts>) -> (Seen, Vec<Going>) {
         let (tell_address, address) = oneshot::channel();
         let looking = async {
             match publishes {
@@ -136,8 +141,7 @@ impl Pair<'_> {
         let ((prober, answer), (peer, reached)) =
             tokio::join!(self.probe(requests, address), peering);
         let going = [prober, peer.ok().map(ProbeContainer::remove)];
-        join_all(going.into_iter().flatten()).await;
-        (answer, reached)
+        ((answer, reached), going.into_iter().flatten().collect())
     }
 
     /// The prober is on its way out as soon as it has answered.
@@ -145,7 +149,7 @@ impl Pair<'_> {
         &self,
         requests: &Requests,
         address: oneshot::Receiver<Result<Option<Ipv6Addr>>>,
-    ) -> (Option<JoinHandle<()>>, Result<Answer>) {
+    ) -> (Option<Going>, Result<Answer>) {
         let Self {
             docker,
             image,

@@ -42,11 +42,11 @@ impl Requests {
         }
     }
 
-    /// Of a running container, whose resolvers are written in a file that can be read from here.
-    pub(super) fn running(&self, resolv_conf: PathBuf) -> observe::Request {
+    /// Of a running container, whose resolvers are written in a file below its root directory.
+    pub(super) fn running(&self, root: PathBuf) -> observe::Request {
         let mut request = self.base.clone();
         if let Some(dns) = &mut request.dns {
-            dns.resolv_conf = resolv_conf;
+            dns.root = Some(root);
         }
         request
     }
