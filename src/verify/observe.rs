@@ -16,7 +16,7 @@ use crate::error::Result;
 use crate::facts::{Network, RouteKind, RouteTo};
 use crate::host::netlink::Netlink;
 use crate::probe::dns::{DnsReport, DnsRequest};
-use crate::probe::echo::{EchoOutcome, EchoReport};
+use crate::probe::echo::{EchoOutcome, EchoReport, Loss};
 use crate::probe::pmtu::PathMtuReport;
 use crate::probe::tcp::{TcpOutcome, TcpReport};
 
@@ -202,7 +202,9 @@ fn path_mtu(seen: &[Seen]) -> Option<(Ipv6Addr, PathMtuReport)> {
 impl TargetSeen {
     /// Whether no other target can change the picture.
     fn decides(&self) -> bool {
-        let echoes = self.echo.outcome == EchoOutcome::Answered && !self.echo.control_answered;
+        let echoes = self.echo.outcome == EchoOutcome::Answered
+            && self.echo.loss != Loss::Heavy
+            && !self.echo.control_answered;
         let connects = matches!(self.tcp.outcome, TcpOutcome::Connected { .. });
         echoes && connects && self.proves_nothing().is_none()
     }
@@ -216,3 +218,6 @@ impl TargetSeen {
             .then_some("the target is the gateway: pasta and slirp4netns answer for it themselves")
     }
 }
+
+#[cfg(test)]
+mod tests;
