@@ -177,9 +177,6 @@ fn address_from(message: &AddressMessage, name: &impl Fn(u32) -> String) -> Opti
             AddressAttribute::Address(IpAddr::V6(address)) => Some(*address),
             _ => None,
         })?;
-    if address.is_loopback() {
-        return None;
-    }
     let flags = message
         .attributes
         .iter()
@@ -188,6 +185,11 @@ fn address_from(message: &AddressMessage, name: &impl Fn(u32) -> String) -> Opti
             _ => None,
         })
         .unwrap_or(AddressFlags::empty());
+    // What duplicate address detection has found at somebody else's is never used, and stays
+    // tentative for good (linux:net/ipv6/addrconf.c, `addrconf_dad_stop`).
+    if address.is_loopback() || flags.contains(AddressFlags::Dadfailed) {
+        return None;
+    }
     let created = message
         .attributes
         .iter()
@@ -280,5 +282,29 @@ fn ip(address: &RouteAddress) -> Option<IpAddr> {
         RouteAddress::Inet(address) => Some(IpAddr::V4(*address)),
         RouteAddress::Inet6(address) => Some(IpAddr::V6(*address)),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_that_is_somebody_elses_is_not_waited_for() {
+        let named = |flags| {
+            let mut message = AddressMessage::default();
+            let address = IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1));
+            message.attributes = vec![
+                AddressAttribute::Address(address),
+                AddressAttribute::Flags(flags),
+            ];
+            address_from(&message, &|index| index.to_string())
+        };
+        assert!(named(AddressFlags::Tentative).unwrap().tentative);
+        assert!(!named(AddressFlags::Permanent).unwrap().tentative);
+        assert_eq!(
+            named(AddressFlags::Tentative | AddressFlags::Dadfailed),
+            None
+        );
     }
 }
