@@ -28,7 +28,7 @@ pub(super) type Seen = (TargetSeen, Option<PathMtuReport>);
 pub(super) async fn observe(netlink: &Netlink, request: &Request) -> Result<Vec<Seen>> {
     let mut under_way = FuturesUnordered::new();
     for &target in &request.targets {
-        let way = netlink.way_to(target).await;
+        let way = netlink.way_to(target).await?;
         let link_mtu = match way.interface {
             Some(interface) if request.path_mtu => netlink.link(interface).await?.mtu,
             _ => None,
