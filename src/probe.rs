@@ -49,3 +49,5 @@ pub mod tcp;
 pub(crate) mod kernel_tests;
 #[cfg(test)]
 mod scripted;
+
+pub(crate) use socket::PING_GROUP_RANGE;

@@ -33,7 +33,7 @@ pub const COMMAND: &str = "vantage";
 
 /// Bytes. An honest answer is a few kilobytes, and 300 bytes more for each of the thousands of
 /// addresses that may be pinged at once. A container is heard out for much less.
-const LONGEST_ANSWER: usize = 64 << 20;
+pub(crate) const LONGEST_ANSWER: usize = 64 << 20;
 
 /// Where to go and what to do there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

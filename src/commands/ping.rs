@@ -9,6 +9,7 @@ use crate::error::{Error, Exit, Result};
 use crate::host::netns::Conversation;
 use crate::host::process;
 use crate::ping::{From, Pinged, Request, Summary, Target};
+use crate::probe::PING_GROUP_RANGE;
 use crate::report::{Report, human, json};
 use crate::ui::Ui;
 use crate::vantage::ping::Here;
@@ -119,9 +120,14 @@ fn judge(from: &From, targets: &[Target], heard: Heard, ui: Ui) -> Result<Report
 }
 
 fn no_socket(from: &From, summary: &Summary) -> Error {
+    // Where there is no IPv6 at all, no group makes a difference.
+    let is_forbidden = summary
+        .socket_notes
+        .iter()
+        .any(|note| note.contains(PING_GROUP_RANGE));
     let exit = match from {
-        From::Host => Exit::Blocked,
-        From::Netns | From::Container(_) => Exit::Bad,
+        From::Host if is_forbidden => Exit::Blocked,
+        _ => Exit::Bad,
     };
     let error = Error::new(
         exit,
@@ -166,6 +172,26 @@ mod tests {
         let paced = asked("-c 3 -i 0.2 -W 2.5 -s 1000 ::1");
         assert_eq!((paced.count, paced.interval_us), (Some(3), Some(200_000)));
         assert_eq!((paced.wait_ms, paced.payload_bytes), (2500, 1000));
+    }
+
+    #[test]
+    fn only_a_group_that_may_not_is_given_a_cure() {
+        let summary = |datagram: &str| Summary {
+            socket_notes: vec![
+                "raw: operation not permitted".to_owned(),
+                datagram.to_owned(),
+            ],
+            ..Summary::default()
+        };
+        let excluded = format!("datagram: permission denied ({PING_GROUP_RANGE} excludes it)");
+        let error = no_socket(&From::Host, &summary(&excluded));
+        assert_eq!(
+            (error.exit, error.needs_root.is_empty()),
+            (Exit::Blocked, false)
+        );
+        let without_ipv6 = "datagram: address family not supported by protocol";
+        let error = no_socket(&From::Host, &summary(without_ipv6));
+        assert_eq!((error.exit, error.needs_root.is_empty()), (Exit::Bad, true));
     }
 
     #[test]

@@ -6,7 +6,9 @@ use futures_util::TryStreamExt;
 use rtnetlink::packet_route::AddressFamily;
 use rtnetlink::packet_route::address::{AddressAttribute, AddressFlags, AddressMessage};
 use rtnetlink::packet_route::link::LinkAttribute;
-use rtnetlink::packet_route::route::{RouteAddress, RouteAttribute, RouteMessage, RouteType};
+use rtnetlink::packet_route::route::{
+    RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteType,
+};
 use rtnetlink::{AddressMessageBuilder, Handle, RouteMessageBuilder, new_connection};
 
 pub use changes::Changes;
@@ -21,6 +23,9 @@ mod way;
 
 /// Of the prefix 2000::/3 (RFC 4291 section 2.4).
 const GLOBAL_UNICAST: Ipv6Addr = Ipv6Addr::new(0x2000, 0, 0, 0, 0, 0, 0, 0);
+
+/// Asked after the main table (linux:include/uapi/linux/rtnetlink.h).
+const RT_TABLE_DEFAULT: u8 = 253;
 
 /// A route netlink socket in the current network namespace; needs a tokio runtime.
 #[derive(Debug, Clone)]
@@ -65,12 +70,16 @@ impl Netlink {
     async fn default_routes(&self, name: &impl Fn(u32) -> String) -> Result<Vec<Route>> {
         let all = RouteMessageBuilder::<Ipv6Addr>::new().build();
         let mut messages = self.handle.route().get(all).execute();
-        let mut routes = Vec::new();
+        let mut defaults = Vec::new();
         while let Some(message) = messages.try_next().await.doing(|| "list routes")? {
             if is_default(&message) {
-                routes.extend(next_hops(&message, name));
+                defaults.push(message);
             }
         }
+        let mut routes: Vec<_> = of_ordinary_tables(defaults)
+            .iter()
+            .flat_map(|message| next_hops(message, name))
+            .collect();
         routes.sort_by_key(|route| route.metric);
         Ok(routes)
     }
@@ -177,9 +186,6 @@ fn address_from(message: &AddressMessage, name: &impl Fn(u32) -> String) -> Opti
             AddressAttribute::Address(IpAddr::V6(address)) => Some(*address),
             _ => None,
         })?;
-    if address.is_loopback() {
-        return None;
-    }
     let flags = message
         .attributes
         .iter()
@@ -188,6 +194,11 @@ fn address_from(message: &AddressMessage, name: &impl Fn(u32) -> String) -> Opti
             _ => None,
         })
         .unwrap_or(AddressFlags::empty());
+    // What duplicate address detection has found at somebody else's is never used, and stays
+    // tentative for good (linux:net/ipv6/addrconf.c, `addrconf_dad_stop`).
+    if address.is_loopback() || flags.contains(AddressFlags::Dadfailed) {
+        return None;
+    }
     let created = message
         .attributes
         .iter()
@@ -222,6 +233,18 @@ fn is_default(message: &RouteMessage) -> bool {
     whole
         && message.header.address_family == AddressFamily::Inet6
         && message.header.kind == RouteType::Unicast
+}
+
+/// Those of the tables that every packet is looked up in, if there are any. Of another table only a
+/// rule says which packets it is for (ip-rule(8)); a VPN keeps its default route in one.
+fn of_ordinary_tables(mut routes: Vec<RouteMessage>) -> Vec<RouteMessage> {
+    let is_ordinary = |route: &RouteMessage| {
+        [RT_TABLE_DEFAULT, RouteHeader::RT_TABLE_MAIN].contains(&route.header.table)
+    };
+    if routes.iter().any(is_ordinary) {
+        routes.retain(is_ordinary);
+    }
+    routes
 }
 
 /// One entry for each next hop: a multipath default route has several.
@@ -280,5 +303,47 @@ fn ip(address: &RouteAddress) -> Option<IpAddr> {
         RouteAddress::Inet(address) => Some(IpAddr::V4(*address)),
         RouteAddress::Inet6(address) => Some(IpAddr::V6(*address)),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_route_of_another_table_counts_only_where_there_is_no_other() {
+        let tables = |tables: &[u8]| {
+            let route = |table: &u8| {
+                let mut route = RouteMessage::default();
+                route.header.table = *table;
+                route
+            };
+            let routes = of_ordinary_tables(tables.iter().map(route).collect());
+            routes
+                .iter()
+                .map(|route| route.header.table)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(tables(&[100, 254, 253]), [254, 253]);
+        assert_eq!(tables(&[100, 252]), [100, 252]);
+    }
+
+    #[test]
+    fn an_address_that_is_somebody_elses_is_not_waited_for() {
+        let named = |flags| {
+            let mut message = AddressMessage::default();
+            let address = IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1));
+            message.attributes = vec![
+                AddressAttribute::Address(address),
+                AddressAttribute::Flags(flags),
+            ];
+            address_from(&message, &|index| index.to_string())
+        };
+        assert!(named(AddressFlags::Tentative).unwrap().tentative);
+        assert!(!named(AddressFlags::Permanent).unwrap().tentative);
+        assert_eq!(
+            named(AddressFlags::Tentative | AddressFlags::Dadfailed),
+            None
+        );
     }
 }

@@ -1,9 +1,10 @@
 //! Other network namespaces, entered by a child process that is this program again.
 
+use std::io;
 use std::process::Stdio;
 use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Split};
+use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::time::timeout;
 
@@ -40,7 +41,9 @@ pub struct Conversation {
     process: Child,
     /// Open as long as it shall go on.
     stdin: Option<ChildStdin>,
-    lines: Split<BufReader<ChildStdout>>,
+    stdout: BufReader<ChildStdout>,
+    /// What has come of the next line.
+    line: Vec<u8>,
 }
 
 impl Conversation {
@@ -73,7 +76,8 @@ impl Conversation {
         Ok(Self {
             process,
             stdin: Some(stdin),
-            lines: BufReader::new(stdout).split(b'\n'),
+            stdout: BufReader::new(stdout),
+            line: Vec::new(),
         })
     }
 
@@ -82,7 +86,8 @@ impl Conversation {
     /// # Errors
     /// When the answer is that the task failed, or none comes any more.
     pub async fn next(&mut self) -> Result<Answer> {
-        let line = self.lines.next_segment().await;
+        let longest = vantage::LONGEST_ANSWER;
+        let line = next_line(&mut self.stdout, &mut self.line, longest).await;
         match line.doing(|| "hear from the vantage point")? {
             Some(line) => match vantage::read_answer(&line) {
                 Ok(answer) => Ok(answer),
@@ -114,5 +119,34 @@ impl Conversation {
             "" => error,
             said => error.caused_by(plain(said)),
         }
+    }
+}
+
+/// The next line, or one byte more than `longest` of it. `line` holds what has come when this is given
+/// up.
+async fn next_line(
+    from: &mut (impl AsyncBufRead + Unpin),
+    line: &mut Vec<u8>,
+    longest: usize,
+) -> io::Result<Option<Vec<u8>>> {
+    let left = (longest + 1).saturating_sub(line.len()) as u64;
+    from.take(left).read_until(b'\n', line).await?;
+    let line = std::mem::take(line);
+    Ok((!line.is_empty()).then_some(line))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_line_without_end_is_not_read_to_its_end() {
+        let mut from = &b"first\nsecond, and more\n"[..];
+        let mut line = Vec::new();
+        let mut lines = Vec::new();
+        while let Some(line) = next_line(&mut from, &mut line, 9).await.unwrap() {
+            lines.push(String::from_utf8(line).unwrap());
+        }
+        assert_eq!(lines, ["first\n", "second, an", "d more\n"]);
     }
 }

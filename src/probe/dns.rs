@@ -62,6 +62,8 @@ pub enum DnsAnswer {
     Refused(String),
     /// No answer by the deadline.
     Silent,
+    /// There is no way to the server, or nobody there takes questions: which server and why.
+    Unreachable(String),
     /// Could not ask: the operation that failed and why.
     Failed(String),
 }

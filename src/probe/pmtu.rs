@@ -43,6 +43,8 @@ pub enum PathMtuOutcome {
     Told { bytes: u16, mtu: u32 },
     /// Small packets come back and large ones do not, whatever was told: connections hang.
     BlackHole { passes: u16, lost: u16 },
+    /// Packets of `bytes` arrive, and the target sends only a part of them back: some do.
+    CutShort { bytes: u16 },
     /// Small packets do not come back either: nothing was learnt about size.
     #[default]
     Unanswered,
@@ -60,6 +62,13 @@ pub struct PathMtuReport {
     pub rtt_us: Vec<u64>,
     /// Packet Too Big messages that quote an echo of ours, and sends the kernel refused.
     pub errors: Vec<ErrorSeen>,
+}
+
+impl PathMtuOutcome {
+    /// Whether large packets go there and back.
+    pub fn passes(&self) -> bool {
+        matches!(self, Self::Whole { .. } | Self::Told { .. })
+    }
 }
 
 /// Sends until a large echo comes back, or it is certain that none will, or the deadline is over.

@@ -295,12 +295,15 @@ fn local_error(errno: Errno) -> ErrorKind {
     }
 }
 
+/// Who may open datagram sockets (icmp(7)); also for IPv6.
+pub(crate) const PING_GROUP_RANGE: &str = "net.ipv4.ping_group_range";
+
 fn why_not(kind: SocketKind, errno: Errno) -> String {
     let text = words(errno);
     match (kind, errno) {
         (SocketKind::Raw, _) => format!("raw: {text}"),
         (SocketKind::Datagram, Errno::EACCES) => {
-            format!("datagram: {text} (net.ipv4.ping_group_range excludes this group)")
+            format!("datagram: {text} ({PING_GROUP_RANGE} excludes this group)")
         }
         (SocketKind::Datagram, _) => format!("datagram: {text}"),
     }

@@ -30,7 +30,7 @@ mod settling;
 use pair::Pairs;
 use requests::Requests;
 
-/// A healthy probe is over in milliseconds; a hopeless one after three seconds. The rest is for a
+/// A healthy probe is over in milliseconds; a hopeless one after five seconds. The rest is for a
 /// container to start on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);
 

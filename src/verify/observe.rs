@@ -16,8 +16,8 @@ use crate::error::Result;
 use crate::facts::{Network, RouteKind, RouteTo};
 use crate::host::netlink::Netlink;
 use crate::probe::dns::{DnsReport, DnsRequest};
-use crate::probe::echo::{EchoOutcome, EchoReport};
-use crate::probe::pmtu::PathMtuReport;
+use crate::probe::echo::{EchoOutcome, EchoReport, Loss};
+use crate::probe::pmtu::{PathMtuOutcome, PathMtuReport};
 use crate::probe::tcp::{TcpOutcome, TcpReport};
 
 /// Ports that public resolvers and web servers listen on.
@@ -110,7 +110,8 @@ pub struct Observation {
     /// The resolver, if it was asked.
     #[serde(default)]
     pub dns: Option<DnsReport>,
-    /// Of the target that decided, if it answers and this was asked for.
+    /// Of the target that large packets come back from, else of the one that decided, if it answers and
+    /// this was asked for.
     #[serde(default)]
     pub path_mtu: Option<(Ipv6Addr, PathMtuReport)>,
     /// The other container.
@@ -177,7 +178,7 @@ async fn over_ipv6(netlink: &Netlink, request: &Request) -> Result<Observation> 
     let asked = async {
         let gateway = beside::gateway(netlink, &network, request.gateway).await?;
         let seen = target::observe(netlink, request).await?;
-        let decided = seen.last().is_some_and(|(target, _)| target.decides());
+        let decided = seen.iter().any(|(target, _)| target.decides());
         Ok((seen, gateway.answer(decided).await))
     };
     let (asked, dns) = join!(asked, beside::dns(request.dns.clone()));
@@ -192,18 +193,40 @@ async fn over_ipv6(netlink: &Netlink, request: &Request) -> Result<Observation> 
     })
 }
 
-/// Of the target that decided, which is the last; else of the first that answers.
+/// Of the first target that large packets go to and come back from: some answer small ones alone.
+/// Else of the one that decided, else of the first that answers.
 fn path_mtu(seen: &[Seen]) -> Option<(Ipv6Addr, PathMtuReport)> {
-    let answers = |(target, _): &&Seen| target.echo.outcome == EchoOutcome::Answered;
-    let decided = seen.last().filter(|(target, _)| target.decides());
-    let (target, path_mtu) = decided.or_else(|| seen.iter().find(answers))?;
+    let answering = || {
+        let answers = |(target, _): &&Seen| target.echo.outcome == EchoOutcome::Answered;
+        seen.iter().filter(answers)
+    };
+    let passes = |(target, path_mtu): &&Seen| {
+        let passes = path_mtu
+            .as_ref()
+            .is_some_and(|report| report.outcome.passes());
+        passes && target.proves_nothing().is_none()
+    };
+    let decided = answering().find(|(target, _)| target.decides());
+    let chosen = answering().find(passes).or(decided);
+    let (target, path_mtu) = chosen.or_else(|| answering().next())?;
     Some((target.target, path_mtu.clone()?))
 }
 
+/// Whether no other target can change the picture.
+fn is_decided(seen: &[Seen]) -> bool {
+    let is_sized = path_mtu(seen).is_none_or(|(_, report)| {
+        use PathMtuOutcome::{BlackHole, CutShort};
+        !matches!(report.outcome, BlackHole { .. } | CutShort { .. })
+    });
+    is_sized && seen.iter().any(|(target, _)| target.decides())
+}
+
 impl TargetSeen {
-    /// Whether no other target can change the picture.
+    /// Whether no other target can change the picture of echoes and TCP.
     fn decides(&self) -> bool {
-        let echoes = self.echo.outcome == EchoOutcome::Answered && !self.echo.control_answered;
+        let echoes = self.echo.outcome == EchoOutcome::Answered
+            && self.echo.loss != Loss::Heavy
+            && !self.echo.control_answered;
         let connects = matches!(self.tcp.outcome, TcpOutcome::Connected { .. });
         echoes && connects && self.proves_nothing().is_none()
     }
@@ -217,3 +240,6 @@ impl TargetSeen {
             .then_some("the target is the gateway: pasta and slirp4netns answer for it themselves")
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -52,12 +52,7 @@ pub async fn resolve(asked: &[String]) -> Result<Targets> {
             Ok(IpAddr::V4(address)) => return Err(is_ipv4(address)),
             Err(_) if targets.v6.len() >= MOST => {}
             Err(_) => {
-                for address in look_up(text, deadline).await? {
-                    match address {
-                        IpAddr::V6(address) => targets.add(address)?,
-                        IpAddr::V4(address) => targets.add4(address),
-                    }
-                }
+                targets.add_found(look_up(text, deadline).await?)?;
                 targets.names.push(text.to_owned());
             }
         }
@@ -74,6 +69,23 @@ impl Targets {
             self.v6.push(address);
         }
         Ok(())
+    }
+
+    /// Of the addresses of a name those that can be targets: a router's name may have a link-local one
+    /// too.
+    fn add_found(&mut self, found: Vec<IpAddr>) -> Result<()> {
+        let mut unusable = None;
+        let mut is_usable = false;
+        for address in found {
+            match address {
+                IpAddr::V6(address) => match self.add(address) {
+                    Ok(()) => is_usable = true,
+                    Err(why) => unusable = unusable.or(Some(why)),
+                },
+                IpAddr::V4(address) => self.add4(address),
+            }
+        }
+        unusable.filter(|_| !is_usable).map_or(Ok(()), Err)
     }
 
     /// What could only answer from here or to all is left out: nobody has asked for IPv4.
@@ -179,6 +191,26 @@ mod tests {
         let targets = resolve_now(&[]).unwrap();
         assert_eq!((targets.v6.len(), targets.v4.len()), (3, 3));
         assert_eq!(targets.names, Vec::<String>::new());
+    }
+
+    #[test]
+    fn one_usable_address_of_a_name_is_enough() {
+        let found = |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect();
+        let mut targets = Targets::default();
+        targets
+            .add_found(found(&[
+                "fe80::1",
+                "2001:db8::1",
+                "198.51.100.53",
+                "ff02::1",
+            ]))
+            .unwrap();
+        assert_eq!(targets.v6, addresses(&["2001:db8::1"]));
+        assert_eq!(targets.v4, [Ipv4Addr::new(198, 51, 100, 53)]);
+        let error = targets
+            .add_found(found(&["fe80::1", "198.51.100.53"]))
+            .unwrap_err();
+        assert!(error.message.contains("link-local"), "{error}");
     }
 
     #[test]

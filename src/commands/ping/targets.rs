@@ -41,18 +41,43 @@ pub(super) async fn resolve(typed: &[String], from: &From) -> Result<Vec<Target>
         match typed {
             Typed::Address(destination) => targets.add(destination, None),
             Typed::Name(name) => {
-                for address in found.remove(&name).unwrap_or_default() {
-                    check(*address.ip())?;
-                    // The resolver's indices are the host's.
-                    let scope = (*from == From::Host && address.scope_id() != 0)
-                        .then(|| address.scope_id().to_string());
-                    let address = *address.ip();
-                    targets.add(Destination { address, scope }, Some(&name));
+                for destination in usable(&found.remove(&name).unwrap_or_default(), from)? {
+                    targets.add(destination, Some(&name));
                 }
             }
         }
     }
     Ok(targets.list)
+}
+
+/// Of the addresses of a name those that can be targets: a router's name may have a link-local one
+/// too.
+fn usable(found: &[SocketAddrV6], from: &From) -> Result<Vec<Destination>> {
+    let mut unusable = None;
+    let mut usable = Vec::new();
+    for address in found {
+        match found_destination(address, from) {
+            Ok(destination) => usable.push(destination),
+            Err(why) => unusable = unusable.or(Some(why)),
+        }
+    }
+    match unusable {
+        Some(why) if usable.is_empty() => Err(why),
+        _ => Ok(usable),
+    }
+}
+
+fn found_destination(found: &SocketAddrV6, from: &From) -> Result<Destination> {
+    let address = *found.ip();
+    check(address)?;
+    // The resolver's indices are the host's.
+    let scope =
+        (*from == From::Host && found.scope_id() != 0).then(|| found.scope_id().to_string());
+    if address.is_unicast_link_local() && scope.is_none() {
+        let message = format!("{address} is link-local, and a name does not say on which link");
+        return Err(refused(message));
+    }
+    Ok(Destination { address, scope })
 }
 
 /// Each once: 10,000 addresses are not compared with each other.
@@ -216,16 +241,25 @@ pub(super) fn no_interface(target: Option<&Target>, from: &From, interfaces: &[S
         .map(String::as_str)
         .filter(|name| *name != "lo")
         .collect();
-    let Some(first) = there.first() else {
+    if there.is_empty() {
         return error.caused_by("there is no interface but the loopback's");
+    }
+    let error = error.caused_by(format!("interfaces there: {}", plain(&there.join(", "))));
+    let Some(first) = there.iter().find(|name| is_plain_word(name)) else {
+        return error;
     };
     let from = match from {
         From::Host => String::new(),
         from => format!("--from {from} "),
     };
-    error
-        .caused_by(format!("interfaces there: {}", plain(&there.join(", "))))
-        .hint(format!("`rootless6 ping {from}{address}%{}`", plain(first)))
+    error.hint(format!("`rootless6 ping {from}{address}%{first}`"))
+}
+
+/// Whether a shell takes it as it is: a container chooses its interfaces' names, and the kernel bears
+/// nearly every byte in them (linux:net/core/dev.c, `dev_valid_name`).
+fn is_plain_word(name: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_.@-".contains(&byte);
+    name.bytes().all(is_plain)
 }
 
 #[cfg(test)]
@@ -287,6 +321,24 @@ mod tests {
     }
 
     #[test]
+    fn one_usable_address_of_a_name_is_enough() {
+        let global: SocketAddrV6 = "[2001:db8::1]:0".parse().unwrap();
+        let scoped = SocketAddrV6::new("fe80::1".parse().unwrap(), 0, 0, 2);
+        let group: SocketAddrV6 = "[ff02::1]:0".parse().unwrap();
+        let shown = |found: &[SocketAddrV6], from: &From| {
+            usable(found, from).map(|usable| usable.iter().map(ToString::to_string).collect())
+        };
+        let shown =
+            |found: &[SocketAddrV6], from: &From| -> Result<Vec<String>> { shown(found, from) };
+        let found = [scoped, group, global];
+        let here = shown(&found, &From::Host).unwrap();
+        assert_eq!(here, ["fe80::1%2", "2001:db8::1"]);
+        assert_eq!(shown(&found, &From::Netns).unwrap(), ["2001:db8::1"]);
+        let error = shown(&[scoped], &From::Netns).unwrap_err();
+        assert!(error.message.contains("link-local"), "{error}");
+    }
+
+    #[test]
     fn a_missing_interface_is_told_with_those_that_are_there() {
         let target = |scope: Option<&str>| Target {
             destination: Destination {
@@ -300,6 +352,28 @@ mod tests {
             let error = no_interface(Some(&target(scope)), &From::Netns, &there);
             assert_eq!(error.causes, ["interfaces there: tap0, docker0"]);
             assert_eq!(error.hints, ["`rootless6 ping --from netns fe80::1%tap0`"]);
+        }
+    }
+
+    #[test]
+    fn a_shell_is_given_no_name_that_it_would_read() {
+        for (there, hints) in [
+            (
+                &["a;reboot", "eth0"][..],
+                &["`rootless6 ping fe80::1%eth0`"][..],
+            ),
+            (&["a;reboot", "$(b)", "`c`"], &[]),
+        ] {
+            let there: Vec<String> = there.iter().map(|name| (*name).to_owned()).collect();
+            let target = Target {
+                destination: Destination {
+                    address: "fe80::1".parse().unwrap(),
+                    scope: None,
+                },
+                names: Vec::new(),
+            };
+            let error = no_interface(Some(&target), &From::Host, &there);
+            assert_eq!(error.hints, hints, "{there:?}");
         }
     }
 }

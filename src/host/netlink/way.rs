@@ -4,6 +4,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use futures_util::TryStreamExt;
+use nix::errno::Errno;
 use rtnetlink::RouteMessageBuilder;
 use rtnetlink::packet_route::AddressFamily;
 use rtnetlink::packet_route::link::LinkAttribute;
@@ -49,15 +50,21 @@ impl Way {
 
 impl Netlink {
     /// The way that the kernel would take to a target; none when there is no route.
-    pub async fn way_to(&self, target: Ipv6Addr) -> Way {
+    ///
+    /// # Errors
+    /// When the kernel does not say.
+    pub async fn way_to(&self, target: Ipv6Addr) -> Result<Way> {
         let request = RouteMessageBuilder::<Ipv6Addr>::new()
             .destination_prefix(target, 128)
             .build();
         let answer = self.handle.route().get(request).execute().try_next().await;
         match answer {
-            Ok(Some(message)) => way(&message),
-            // The kernel answers with an error where there is none.
-            Ok(None) | Err(_) => Way::none(),
+            Ok(Some(message)) => Ok(way(&message)),
+            Ok(None) => Ok(Way::none()),
+            Err(rtnetlink::Error::NetlinkError(error)) if is_no_way(error.raw_code()) => {
+                Ok(Way::none())
+            }
+            Err(error) => Err(error).doing(|| format!("ask for the way to {target}")),
         }
     }
 
@@ -114,6 +121,20 @@ impl Netlink {
     }
 }
 
+/// The kernel answers with an error where there is none: no route, one of the kinds that lead nowhere
+/// (ip-route(8): unreachable, prohibit, blackhole), or no IPv6 at all.
+fn is_no_way(code: i32) -> bool {
+    matches!(
+        Errno::from_raw(-code),
+        Errno::ENETUNREACH
+            | Errno::EHOSTUNREACH
+            | Errno::EACCES
+            | Errno::EINVAL
+            | Errno::EAFNOSUPPORT
+            | Errno::EOPNOTSUPP
+    )
+}
+
 /// All states with a link-layer address, or without the need of one (linux:include/net/neighbour.h,
 /// `NUD_VALID`).
 fn is_known(state: NeighbourState) -> bool {
@@ -153,5 +174,33 @@ fn ipv6(address: &RouteAddress) -> Option<Ipv6Addr> {
     match ip(address) {
         Some(IpAddr::V6(address)) => Some(address),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::probe::kernel_tests::netns::{in_netns, ip};
+
+    #[test]
+    fn what_leads_nowhere_is_no_way_and_what_could_not_be_asked_is_an_error() {
+        assert!(!is_no_way(-(Errno::ENOBUFS as i32)));
+        assert!(!is_no_way(-(Errno::EBUSY as i32)));
+        in_netns(|| {
+            for kind in ["unreachable", "prohibit", "blackhole"] {
+                ip(&format!("route add {kind} 3fff:{}::/32", kind.len()));
+            }
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap();
+            runtime.block_on(async {
+                let netlink = Netlink::open().unwrap();
+                for target in ["3fff:1::1", "3fff:11::1", "3fff:8::1", "3fff:9::1"] {
+                    let way = netlink.way_to(target.parse().unwrap()).await.unwrap();
+                    assert_eq!(way, Way::none(), "{target}");
+                }
+            });
+        });
     }
 }

@@ -8,12 +8,12 @@ use super::DnsAnswer;
 use super::message::{Question, Said, decode, encode};
 use super::name::Name;
 use super::resolv_conf::Server;
-use super::wire::{begin, over_tcp, readable, why};
+use super::wire::{begin, is_unreachable, over_tcp, readable, why};
 
 /// Until the next server is asked too, or the only one again: long for a resolver that knows the
 /// answer, short enough for several losses within a run. Earlier questions stay open.
 const GAP: Duration = Duration::from_millis(300);
-/// A server that refuses is asked once more: it may be starting.
+/// A server that refuses is asked once more, after `GAP`: it may be starting.
 const REFUSALS: usize = 2;
 /// A resolver that is alive takes a connection within this.
 const TCP_PATIENCE: Duration = Duration::from_secs(1);
@@ -80,21 +80,30 @@ impl Asker {
         let mut open: Vec<Open> = Vec::new();
         let mut next_at = Duration::ZERO;
         let most_refusals = REFUSALS * self.servers.len();
-        for server in self.servers.clone().iter().cycle() {
-            // Who has refused is not waited for.
-            let waits = |heard: &[Heard], open: &[Open]| {
-                (0..heard.len()).any(|question| {
-                    !heard[question].is_final && open.iter().any(|open| open.question == question)
-                })
+        let is_over = |heard: &Heard| heard.is_final || heard.refusals >= most_refusals;
+        let servers = self.servers.clone();
+        let mut again_at = vec![Duration::ZERO; servers.len()];
+        for (index, server) in servers.iter().enumerate().cycle() {
+            // Who has refused is not waited for, but not asked again at once either.
+            let waits_until = |heard: &[Heard], open: &[Open]| {
+                let mut waiting = (0..heard.len()).filter(|question| !heard[*question].is_final);
+                if waiting.any(|question| open.iter().any(|open| open.question == question)) {
+                    next_at.min(until)
+                } else if heard.iter().all(is_over) {
+                    Duration::ZERO
+                } else {
+                    again_at[index].min(until)
+                }
             };
-            while waits(&heard, &open) && !is_enough(&heard) && self.now() < next_at.min(until) {
-                self.listen(questions, &mut open, &mut heard, next_at.min(until));
+            while !is_enough(&heard) && self.now() < waits_until(&heard, &open) {
+                let until = waits_until(&heard, &open);
+                self.listen(questions, &mut open, &mut heard, until);
             }
-            let is_over = |heard: &Heard| heard.is_final || heard.refusals >= most_refusals;
             if self.now() >= until || is_enough(&heard) || heard.iter().all(is_over) {
                 break;
             }
             next_at = self.now() + GAP;
+            again_at[index] = next_at;
             for (place, question) in questions.iter().enumerate() {
                 if !is_over(&heard[place]) {
                     self.send(server, place, question, &mut open, &mut heard[place]);
@@ -133,7 +142,7 @@ impl Asker {
                     sent_at,
                 });
             }
-            Err(why) => heard.refused(DnsAnswer::Failed(format!("ask {}: {why}", server.address))),
+            Err(error) => heard.failed(server.address, &error),
         }
     }
 
@@ -233,13 +242,23 @@ impl Heard {
 
     fn failed(&mut self, server: IpAddr, error: &io::Error) {
         let why = why(error);
-        self.refused(DnsAnswer::Failed(format!("ask {server}: {why}")));
+        self.refused(if is_unreachable(error) {
+            DnsAnswer::Unreachable(format!("{server}: {why}"))
+        } else {
+            DnsAnswer::Failed(format!("ask {server}: {why}"))
+        });
     }
 
-    /// What a resolver says tells more than that another cannot be asked.
+    /// What a resolver says tells more than that another is not reached, and that more than that one
+    /// cannot be asked.
     fn refused(&mut self, answer: DnsAnswer) {
+        use DnsAnswer::{Failed, Refused, Unreachable};
         self.refusals += 1;
-        if !matches!(self.answer, DnsAnswer::Refused(_)) {
+        let tells_less = matches!(
+            (&self.answer, &answer),
+            (Refused(_), _) | (Unreachable(_), Failed(_))
+        );
+        if !tells_less {
             self.answer = answer;
         }
     }

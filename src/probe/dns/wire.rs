@@ -22,23 +22,19 @@ const PORT: u16 = 53;
 pub(super) fn begin(
     server: &Server,
     question: &Question,
-) -> Result<(UdpSocket, u16, SocketAddr), String> {
-    let server = socket_address(server)?;
-    let id = getrandom::u32().map_err(|error| error.to_string())?;
+) -> io::Result<(UdpSocket, u16, SocketAddr)> {
+    let server = socket_address(server).map_err(io::Error::other)?;
+    let id = getrandom::u32().map_err(io::Error::other)?;
     let [high, low, ..] = id.to_be_bytes();
     let id = u16::from_be_bytes([high, low]);
     let any: IpAddr = match server {
         SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
         SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
     };
-    let sent = || {
-        let socket = UdpSocket::bind((any, 0))?;
-        socket.set_nonblocking(true)?;
-        socket.connect(server)?;
-        socket.send(&encode(id, question))?;
-        Ok(socket)
-    };
-    let socket = sent().map_err(|error: io::Error| why(&error))?;
+    let socket = UdpSocket::bind((any, 0))?;
+    socket.set_nonblocking(true)?;
+    socket.connect(server)?;
+    socket.send(&encode(id, question))?;
     Ok((socket, id, server))
 }
 
@@ -100,10 +96,29 @@ pub(super) fn over_tcp(server: SocketAddr, message: &[u8], until: Instant) -> io
     Ok(answer.drain(2..wanted).collect())
 }
 
-/// The errno as the kernel's manual words it; a time-out of ours has none.
+/// The errno as the kernel's manual words it; errors of ours have none.
 pub(super) fn why(error: &io::Error) -> String {
     match error.raw_os_error() {
         Some(errno) => words(Errno::from_raw(errno)),
-        None => error.kind().to_string(),
+        None => error.to_string(),
     }
+}
+
+/// Whether this says that questions do not get to a server, rather than that none could be made.
+pub(super) fn is_unreachable(error: &io::Error) -> bool {
+    use io::ErrorKind;
+    matches!(
+        error.kind(),
+        ErrorKind::ConnectionRefused
+            | ErrorKind::ConnectionReset
+            | ErrorKind::NetworkUnreachable
+            | ErrorKind::NetworkDown
+            | ErrorKind::HostUnreachable
+            | ErrorKind::AddrNotAvailable
+            // A route that prohibits, or a firewall's rule.
+            | ErrorKind::PermissionDenied
+            // Over TCP.
+            | ErrorKind::TimedOut
+            | ErrorKind::UnexpectedEof
+    )
 }

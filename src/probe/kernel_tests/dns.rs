@@ -4,11 +4,15 @@ use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
 use std::path::PathBuf;
 use std::thread;
+use std::time::{Duration, Instant};
 
 use super::netns::in_netns;
 use crate::probe::dns::{self, DnsAnswer, DnsReport, DnsRequest};
 
 const ADDRESS: &str = "2001:db8::1";
+
+/// Shorter than the pause before a server is asked again.
+const STARTING: Duration = Duration::from_millis(150);
 
 /// What a server does with a question.
 #[derive(Clone, Copy)]
@@ -18,6 +22,8 @@ enum Manner {
     /// Knows that every name has an IPv4 address only.
     WithoutAaaa,
     Refusing,
+    /// Refuses for a while after the first question.
+    Starting,
     /// Says that the answer is too long for a datagram.
     OverTcpOnly,
     /// The first so many questions get lost.
@@ -34,8 +40,15 @@ fn serve(address: &str, manner: Manner) {
     let listener = TcpListener::bind(address).unwrap();
     thread::spawn(move || {
         let mut buffer = [0; 600];
+        let mut first_at = None;
         for number in 0.. {
             let (length, from) = socket.recv_from(&mut buffer).unwrap();
+            let first_at = first_at.get_or_insert_with(Instant::now);
+            let manner = match manner {
+                Manner::Starting if first_at.elapsed() < STARTING => Manner::Refusing,
+                Manner::Starting => Manner::Honest,
+                manner => manner,
+            };
             for answer in answers(&buffer[..length], manner, number) {
                 socket.send_to(&answer, from).unwrap();
             }
@@ -74,7 +87,7 @@ fn answers(question: &[u8], manner: Manner, number: usize) -> Vec<Vec<u8>> {
             name[13] ^= 1;
             vec![vec![0xff; 600], id, name, honest]
         }
-        Manner::Mute => vec![],
+        Manner::Mute | Manner::Starting => vec![],
     }
 }
 
@@ -189,14 +202,24 @@ fn a_dead_server_is_passed_over() {
 fn servers_that_are_all_dead_are_given_up() {
     in_netns(|| {
         let report = ask(&["127.0.0.1", "3fff:2::1"], &["v6.test"], &[], 600_000);
-        let DnsAnswer::Failed(why) = &report.aaaa else {
+        let DnsAnswer::Unreachable(why) = &report.aaaa else {
             panic!("{report:?}");
         };
-        let last = "ask 3fff:2::1: network is unreachable";
+        let last = "3fff:2::1: network is unreachable";
         assert!(
-            [last, "ask 127.0.0.1: connection refused"].contains(&why.as_str()),
+            [last, "127.0.0.1: connection refused"].contains(&why.as_str()),
             "{why}"
         );
+    });
+}
+
+/// Each attempt by itself is over in a moment.
+#[test]
+fn a_server_that_is_starting_is_given_time() {
+    in_netns(|| {
+        serve("127.0.0.1", Manner::Starting);
+        let report = ask(&["127.0.0.1"], &["v6.test"], &[], 20_000);
+        assert_eq!(report.aaaa, found(), "{report:?}");
     });
 }
 

@@ -23,6 +23,9 @@ const ROOM_KEPT: Duration = Duration::from_millis(100);
 const ERROR_PAUSE: Duration = Duration::from_millis(200);
 /// How long to leave a full send buffer alone.
 const FULL_BUFFER_PAUSE: Duration = Duration::from_millis(1);
+/// How long to look for an answer whose time is over among packets that do not end: whoever floods us
+/// shall not keep us from ending.
+const LONGEST_LOOK: Duration = Duration::from_secs(1);
 /// When nothing else is to be waited for.
 const IDLE: Duration = Duration::from_secs(1);
 /// Round trips that are kept of all destinations, and of one.
@@ -77,6 +80,8 @@ pub(super) struct PingSession<'a> {
     paused_until: Duration,
     /// All that arrived by this time has been seen.
     drained_at: Duration,
+    /// An echo's time is over since, and there is more to read all the while.
+    looking_since: Option<Duration>,
     rejected: Rejected,
     tell: &'a mut dyn FnMut(&PingEvent),
 }
@@ -93,12 +98,15 @@ impl Session for PingSession<'_> {
                     self.timers.pop();
                     self.ready.push_back(place);
                 }
-                Timer::GiveUp if at <= self.drained_at => {
+                Timer::GiveUp if at <= self.known_at(now) => {
                     self.timers.pop();
-                    self.give_up(place);
+                    self.give_up(place, self.known_at(now));
                 }
                 // First see whether the answer is there.
-                Timer::GiveUp if at <= now => return Decision::WaitUntil(now),
+                Timer::GiveUp if at <= now => {
+                    self.looking_since.get_or_insert(now);
+                    return Decision::WaitUntil(now);
+                }
                 _ => break,
             }
         }
@@ -148,7 +156,10 @@ impl Session for PingSession<'_> {
             Event::SendFailed { echo, kind, at } => self.send_failed(*echo, kind, *at),
             Event::Arrived(Arrival::Packet(packet)) => self.arrived(packet),
             Event::Arrived(Arrival::Error(error)) => self.refused(error),
-            Event::Drained { at } => self.drained_at = self.drained_at.max(*at),
+            Event::Drained { at } => {
+                self.drained_at = self.drained_at.max(*at);
+                self.looking_since = None;
+            }
         }
     }
 }
@@ -183,6 +194,7 @@ impl<'a> PingSession<'a> {
             full_since: None,
             paused_until: Duration::ZERO,
             drained_at: Duration::ZERO,
+            looking_since: None,
             rejected: Rejected::default(),
             tell,
         }
@@ -199,6 +211,14 @@ impl<'a> PingSession<'a> {
             rejected: self.rejected,
             destinations: self.lines.into_iter().enumerate().map(finish).collect(),
             ..PingReport::default()
+        }
+    }
+
+    /// What had arrived by then is known, or has been looked for long enough.
+    fn known_at(&self, now: Duration) -> Duration {
+        match self.looking_since {
+            Some(since) if now >= since + LONGEST_LOOK => now,
+            _ => self.drained_at,
         }
     }
 
@@ -404,10 +424,10 @@ impl<'a> PingSession<'a> {
     }
 
     /// Gives up the echoes to a destination whose time is over, and sets the timer for the next.
-    fn give_up(&mut self, destination: usize) {
+    fn give_up(&mut self, destination: usize, known_at: Duration) {
         while let Some((number, sent_at)) = self.ledger.window_mut(destination).oldest_open() {
             let over_at = sent_at + self.wait;
-            if over_at > self.drained_at {
+            if over_at > known_at {
                 self.timers
                     .push(Reverse((over_at, Timer::GiveUp, destination)));
                 return;
@@ -425,7 +445,7 @@ impl<'a> PingSession<'a> {
             });
             self.release(echo);
             if self.interval.is_none() {
-                self.queue(destination, self.drained_at, self.drained_at);
+                self.queue(destination, known_at, known_at);
             }
         }
         self.lines[destination].timed = false;

@@ -586,3 +586,41 @@ proptest! {
         prop_assert!(report.elapsed_us <= millis(longest), "{}", report.elapsed_us);
     }
 }
+
+/// There is always more to read.
+struct Flooded(Duration);
+
+impl PacketLink for Flooded {
+    fn now(&self) -> Duration {
+        self.0
+    }
+
+    fn send(&mut self, messages: &[Outgoing]) -> (usize, Option<ErrorKind>) {
+        (messages.len(), None)
+    }
+
+    fn receive(
+        &mut self,
+        _until: Duration,
+        _each: &mut dyn FnMut(&Arrival<'_>),
+    ) -> Result<Option<Duration>, String> {
+        self.0 += Duration::from_millis(1);
+        Ok(None)
+    }
+}
+
+#[test]
+fn a_flood_keeps_nobody_from_ending() {
+    let request = times(1);
+    let ignore = &mut |_: &PingEvent| {};
+    let mut session = PingSession::new(&request, identity(&request, IDENTIFIER), AMPLE, ignore);
+    let mut link = Flooded(Duration::ZERO);
+    let turns = Cell::new(0);
+    let stop = || {
+        turns.set(turns.get() + 1);
+        turns.get() > 10_000
+    };
+    drive(&mut session, &mut link, &mut || Ok(7), Some(&stop)).unwrap();
+    assert_eq!(session.into_report().destinations[0].waiting, 0);
+    assert!(link.0 > Duration::from_secs(1), "looks first");
+}

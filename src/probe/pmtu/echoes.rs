@@ -21,6 +21,19 @@ pub(super) struct Echo {
     failed: bool,
 }
 
+/// What came back of an echo of `bytes`.
+#[derive(Debug)]
+pub(super) enum Reply {
+    Whole {
+        bytes: u16,
+        round_trip: Duration,
+    },
+    /// Its beginning, with the nonce: the request has arrived.
+    CutShort {
+        bytes: u16,
+    },
+}
+
 #[derive(Debug)]
 pub(super) struct Echoes {
     pub target: Ipv6Addr,
@@ -70,9 +83,9 @@ impl Echoes {
         Some(echo.bytes)
     }
 
-    /// Size and round trip of the echo that this packet answers. It counts with the source,
-    /// identifier, sequence, nonce and payload of an echo that went out, and counts once.
-    pub(super) fn answered(&mut self, packet: &ReceivedPacket<'_>) -> Option<(u16, Duration)> {
+    /// The echo that this packet answers. It counts with the source, identifier, sequence, nonce and
+    /// payload of an echo that went out, and counts once.
+    pub(super) fn answered(&mut self, packet: &ReceivedPacket<'_>) -> Option<Reply> {
         let message = packet::decode(packet.bytes).ok()?;
         let is_ours = message.icmp_type == ECHO_REPLY
             && message.identifier == self.identifier
@@ -80,25 +93,34 @@ impl Echoes {
         let echo = self.entry(message.sequence).filter(|_| is_ours)?;
         let sent_at = echo.sent_at?;
         let expected = packet::payload(echo.nonce, payload_bytes(echo.bytes));
-        if echo.answered_at.is_some() || message.payload != expected {
+        if echo.answered_at.is_some() {
             return None;
+        }
+        if message.payload != expected {
+            let is_cut =
+                packet::nonce(message.payload).is_some() && expected.starts_with(message.payload);
+            return is_cut.then_some(Reply::CutShort { bytes: echo.bytes });
         }
         let stamp = packet.stamped_at;
         let at = stamp.filter(|stamp| (sent_at..=packet.read_at).contains(stamp));
         let at = at.unwrap_or(packet.read_at);
         echo.answered_at = Some(at);
-        Some((echo.bytes, at.saturating_sub(sent_at)))
+        Some(Reply::Whole {
+            bytes: echo.bytes,
+            round_trip: at.saturating_sub(sent_at),
+        })
     }
 
     /// Whether an ICMPv6 error that quotes an echo of ours is the first for that echo; `None` when it
-    /// quotes none.
+    /// quotes none. Without the nonce anybody could have written it, and routers quote that much (RFC
+    /// 4443 section 2.4).
     pub(super) fn attribute(&mut self, error: &ReceivedError<'_>) -> Option<bool> {
         let quoted = packet::decode(error.quoted).ok()?;
         let is_ours = quoted.icmp_type == ECHO_REQUEST
             && quoted.identifier == self.identifier
             && error.destination.is_none_or(|to| to == self.target);
         let echo = self.entry(quoted.sequence).filter(|_| is_ours)?;
-        if packet::nonce(quoted.payload).is_some_and(|nonce| nonce != echo.nonce) {
+        if packet::nonce(quoted.payload) != Some(echo.nonce) {
             return None;
         }
         Some(!std::mem::replace(&mut echo.failed, true))

@@ -7,7 +7,7 @@ use super::super::drive::{Decision, Event, NextNonce, Session};
 use super::super::icmp_error::{ErrorKind, ErrorSeen};
 use super::super::link::{Arrival, Outgoing, ReceivedError, ReceivedPacket};
 use super::super::session::{count_error, micros};
-use super::echoes::{Echoes, payload_bytes};
+use super::echoes::{Echoes, Reply, payload_bytes};
 use super::{PathMtuOutcome, PathMtuReport, PathMtuRequest};
 
 /// Every link carries as much (RFC 8200 section 5).
@@ -42,6 +42,8 @@ pub(super) struct Search {
     large: u16,
     /// The first size to come back that decides.
     passed: Option<u16>,
+    /// The first such size of which a part came back.
+    cut_short: Option<u16>,
     route_mtu: Option<u32>,
     deadline: Duration,
     echoes: Echoes,
@@ -64,6 +66,7 @@ impl Search {
         Self {
             large: large.clamp(LEAST_MTU, MOST_BYTES),
             passed: None,
+            cut_short: None,
             route_mtu: request.route_mtu,
             deadline: Duration::from_millis(request.deadline_ms),
             echoes: Echoes::new(request.target, identifier),
@@ -102,12 +105,16 @@ impl Search {
     }
 
     fn arrived(&mut self, packet: &ReceivedPacket<'_>) {
-        if let Some((bytes, round_trip)) = self.echoes.answered(packet)
-            && self.decides(bytes)
-        {
-            self.report.received += 1;
-            self.passed.get_or_insert(bytes);
-            self.report.rtt_us.push(micros(round_trip));
+        match self.echoes.answered(packet) {
+            Some(Reply::Whole { bytes, round_trip }) if self.decides(bytes) => {
+                self.report.received += 1;
+                self.passed.get_or_insert(bytes);
+                self.report.rtt_us.push(micros(round_trip));
+            }
+            Some(Reply::CutShort { bytes }) if self.decides(bytes) => {
+                self.cut_short.get_or_insert(bytes);
+            }
+            _ => {}
         }
     }
 
@@ -136,6 +143,9 @@ impl Search {
                 Some(mtu) => PathMtuOutcome::Told { bytes, mtu },
                 None => PathMtuOutcome::Whole { bytes },
             };
+        }
+        if let Some(bytes) = self.cut_short {
+            return PathMtuOutcome::CutShort { bytes };
         }
         match self.large_is_lost_at() {
             Some(certain_at) if certain_at <= self.drained_at => self.black_hole(),
@@ -201,7 +211,7 @@ impl Session for Search {
     /// A busy machine may look at the clock before it looks at what has arrived: nothing is lost, and
     /// no time over, before that is known.
     fn decide(&mut self, now: Duration) -> Decision {
-        if self.passed.is_some() || now >= self.deadline + GRACE {
+        if self.passed.or(self.cut_short).is_some() || now >= self.deadline + GRACE {
             return Decision::Done;
         }
         let known_at = self.drained_at;

@@ -15,12 +15,24 @@ type Arriving = Result<Vec<u8>, (u32, Vec<u8>)>;
 
 /// What the network does with the n-th echo of a size.
 enum Fate {
-    Back { after: u64 },
-    TooBig { mtu: u32 },
+    Back {
+        after: u64,
+    },
+    TooBig {
+        mtu: u32,
+    },
+    /// As large as that and no larger.
+    Cut {
+        bytes: usize,
+    },
+    /// Packet Too Big that quotes so much of the message.
+    Quoting {
+        bytes: usize,
+    },
     Lost,
 }
 
-use Fate::{Back, Lost, TooBig};
+use Fate::{Back, Cut, Lost, Quoting, TooBig};
 
 fn request() -> PathMtuRequest {
     PathMtuRequest {
@@ -66,6 +78,16 @@ fn run_over(
                             message.truncate(1192);
                             let at = now + Duration::from_millis(5);
                             under_way.push((at, Err((mtu, message))));
+                        }
+                        Cut { bytes } => {
+                            message[0] = ECHO_REPLY;
+                            message.truncate(bytes - 40);
+                            under_way.push((now + Duration::from_millis(20), Ok(message)));
+                        }
+                        Quoting { bytes } => {
+                            message.truncate(bytes);
+                            let at = now + Duration::from_millis(5);
+                            under_way.push((at, Err((1280, message))));
                         }
                         Lost => {}
                     }
@@ -294,6 +316,33 @@ fn loss_is_not_mistaken_for_a_limit() {
             mistakes += u32::from(!matches!(report.outcome, PathMtuOutcome::Whole { .. }));
         }
         assert!(mistakes <= most_mistakes, "{percent} %: {mistakes} of 5000");
+    }
+}
+
+#[test]
+fn a_target_that_sends_a_part_back_is_no_black_hole() {
+    let (report, ended) = run_over(&request(), |bytes, _| match bytes {
+        1500 => Cut { bytes: 112 },
+        _ => Back { after: 20 },
+    });
+    assert_eq!(report.outcome, PathMtuOutcome::CutShort { bytes: 1500 });
+    assert_eq!((report.received, ended), (0, Duration::from_millis(20)));
+    // Less than the nonce proves nothing.
+    let (report, _) = run_over(&request(), |bytes, _| match bytes {
+        105.. => Cut { bytes: 55 },
+        _ => Back { after: 20 },
+    });
+    assert!(matches!(report.outcome, PathMtuOutcome::BlackHole { .. }));
+}
+
+#[test]
+fn a_router_that_does_not_quote_the_nonce_is_not_believed() {
+    for (quoted, believed) in [(8, false), (15, false), (16, true), (1192, true)] {
+        let (report, _) = run_over(&request(), |bytes, number| match (bytes, number) {
+            (1500, 1) => Quoting { bytes: quoted },
+            _ => Back { after: 20 },
+        });
+        assert_eq!(!report.errors.is_empty(), believed, "{quoted}");
     }
 }
 

@@ -34,7 +34,7 @@ struct Pending {
 pub(super) struct Attempt {
     address: SocketAddr,
     pending: Vec<Pending>,
-    /// Connects that the kernel took.
+    /// Connects that the kernel took, or refused for what may be over in a moment.
     connects: usize,
     /// When the next connect is to begin, if another one is.
     next_at: Option<Duration>,
@@ -109,16 +109,25 @@ impl Attempt {
         }
         self.next_at = None;
         match connected {
-            Err(errno) if !under_way => self.ended(answer(errno), now, now),
+            Err(errno) if !under_way => {
+                if is_transient(errno) {
+                    self.schedule_next(now);
+                }
+                self.ended(answer(errno), now, now);
+            }
             _ => {
                 self.pending.push(Pending {
                     socket,
                     begun_at: now,
                 });
-                self.connects += 1;
-                self.next_at = (self.connects < CONNECTS).then(|| now + CONNECT_GAP);
+                self.schedule_next(now);
             }
         }
+    }
+
+    fn schedule_next(&mut self, now: Duration) {
+        self.connects += 1;
+        self.next_at = (self.connects < CONNECTS).then(|| now + CONNECT_GAP);
     }
 
     /// Takes in the connects that have ended: those whose socket is writable; `SO_ERROR` says how
@@ -139,8 +148,8 @@ impl Attempt {
         }
     }
 
-    /// A connection or a refusal decides. What a router says may be over in a moment, when a route
-    /// is just being replaced: it decides with the last connect.
+    /// A connection or a refusal decides. What a router says, or the kernel for want of a route, may
+    /// be over in a moment, when a route is just being replaced: it decides with the last connect.
     fn ended(&mut self, answer: PortAnswer, begun_at: Duration, now: Duration) {
         let is_last = self.pending.is_empty() && self.next_at.is_none();
         match answer {

@@ -203,9 +203,13 @@ fn total(summary: &Summary) -> String {
     )
 }
 
-/// The first target without an answer of which a verification can tell more.
+/// The first target without an answer, lost or in error rather than late or under way, of which a
+/// verification can tell more.
 fn worth_a_verify(targets: &[Target], summary: &Summary) -> Option<Ipv6Addr> {
-    let mut silent = summary.destinations.iter().filter(|seen| !seen.answered());
+    let mut silent = summary.destinations.iter().filter(|one| {
+        let has_failed = one.lost() > 0 || !one.seen.errors.is_empty();
+        has_failed && !one.answered()
+    });
     silent.find_map(|seen| {
         let address = targets.get(seen.place)?.destination.address;
         (!address.is_loopback() && !address.is_unicast_link_local()).then_some(address)
@@ -219,7 +223,7 @@ fn not_believed(rejected: &Rejected) -> Option<String> {
         (rejected.foreign_source, "from another address"),
         (
             rejected.unknown_sequence,
-            "to an echo request that was never sent",
+            "to an echo request never sent, or too long ago",
         ),
         (rejected.wrong_nonce, "with a wrong nonce"),
         (rejected.altered_payload, "with altered bytes"),

@@ -74,6 +74,7 @@ fn words(report: &DnsReport, answer: &DnsAnswer) -> String {
         DnsAnswer::Silent if matches!(report.a, DnsAnswer::Addresses(_)) => {
             format!("the resolver tells IPv4 addresses of {name}, and is silent on IPv6 ones")
         }
+        DnsAnswer::Unreachable(why) => format!("no question gets to the resolver at {why}"),
         DnsAnswer::Silent => "the resolver does not answer".to_owned(),
         DnsAnswer::Addresses(_) => {
             format!("the resolver tells an address of {name} that nobody can have")

@@ -48,6 +48,10 @@ fn judged(check: Check, report: &PathMtuReport) -> Check {
             check.ends(Outcome::Unknown, "no large packet was answered".to_owned())
         }
         PathMtuOutcome::Whole { bytes } => check.ends(Outcome::Pass, format!("{bytes} bytes")),
+        PathMtuOutcome::Told { bytes, mtu } if u32::from(*bytes) == *mtu => check.ends(
+            Outcome::Pass,
+            format!("{bytes} bytes: a router takes no more at once, and says so"),
+        ),
         PathMtuOutcome::Told { bytes, mtu } => check.ends(
             Outcome::Pass,
             format!("{bytes} bytes in fragments: a router takes {mtu} at once, and says so"),
@@ -55,6 +59,10 @@ fn judged(check: Check, report: &PathMtuReport) -> Check {
         PathMtuOutcome::BlackHole { passes, lost } => check.ends(
             Outcome::Fail,
             format!("packets of {passes} bytes come back and those of {lost} do not"),
+        ),
+        PathMtuOutcome::CutShort { bytes } => check.ends(
+            Outcome::Skip,
+            format!("packets of {bytes} bytes arrive, and the target sends only a part back"),
         ),
         PathMtuOutcome::Unanswered => {
             let why = "no packet of any size came back";
@@ -66,11 +74,7 @@ fn judged(check: Check, report: &PathMtuReport) -> Check {
 
 /// A report of success without a single large packet that came back.
 fn says_nothing(report: &PathMtuReport) -> bool {
-    let succeeds = matches!(
-        report.outcome,
-        PathMtuOutcome::Whole { .. } | PathMtuOutcome::Told { .. }
-    );
-    succeeds && report.received == 0
+    report.outcome.passes() && report.received == 0
 }
 
 /// Who says that less than every link has to take is too big.

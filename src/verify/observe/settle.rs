@@ -57,7 +57,7 @@ pub(super) async fn link(netlink: &Netlink, fresh: bool) -> Result<()> {
 /// When the kernel does not tell routes or neighbours.
 pub(super) async fn neighbour(netlink: &Netlink, neighbour: Ipv6Addr) -> Result<()> {
     wait(async || {
-        let way = netlink.way_to(neighbour).await;
+        let way = netlink.way_to(neighbour).await?;
         match way.interface {
             Some(interface) => {
                 let hop = way.route.gateway.unwrap_or(neighbour);

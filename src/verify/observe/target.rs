@@ -7,7 +7,7 @@ use futures_util::stream::FuturesUnordered;
 use tokio::join;
 
 use super::super::apart::apart;
-use super::{DEADLINE_MS, PORTS, Request, TargetSeen};
+use super::{DEADLINE_MS, PORTS, Request, TargetSeen, is_decided};
 use crate::error::Result;
 use crate::facts::RouteKind;
 use crate::host::netlink::{Netlink, Way};
@@ -24,11 +24,11 @@ const INTERVAL_MS: u64 = 50;
 /// A target, and how large a packet gets to it if that was asked.
 pub(super) type Seen = (TargetSeen, Option<PathMtuReport>);
 
-/// Probes all targets until one decides; it is the last of the list then.
+/// Probes all targets until the matter is decided.
 pub(super) async fn observe(netlink: &Netlink, request: &Request) -> Result<Vec<Seen>> {
     let mut under_way = FuturesUnordered::new();
     for &target in &request.targets {
-        let way = netlink.way_to(target).await;
+        let way = netlink.way_to(target).await?;
         let link_mtu = match way.interface {
             Some(interface) if request.path_mtu => netlink.link(interface).await?.mtu,
             _ => None,
@@ -37,9 +37,8 @@ pub(super) async fn observe(netlink: &Netlink, request: &Request) -> Result<Vec<
     }
     let mut seen = Vec::new();
     while let Some(one) = under_way.next().await {
-        let decides = one.0.decides();
         seen.push(one);
-        if decides {
+        if is_decided(&seen) {
             break;
         }
     }

@@ -245,3 +245,17 @@ fn a_loss_is_never_rounded_to_none_or_to_all() {
         assert_eq!(lost(settled, gone), share, "{gone} of {settled}");
     }
 }
+
+#[test]
+fn what_is_under_way_or_late_is_no_reason_to_verify() {
+    let seen = |waiting, late| DestinationReport {
+        sent: 1,
+        waiting,
+        late,
+        ..DestinationReport::default()
+    };
+    for (report, is_hinted) in [(seen(1, 0), false), (seen(0, 1), false), (seen(0, 0), true)] {
+        let text = told(vec![report]);
+        assert_eq!(text.contains("hint:"), is_hinted, "{text}");
+    }
+}
