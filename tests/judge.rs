@@ -161,13 +161,14 @@ fn the_contracts_names_are_in_the_json() {
 
 #[test]
 fn setup_bears_what_no_setting_of_dockerds_brings_about() {
-    const BORNE: [&str; 11] = [
+    const BORNE: [&str; 12] = [
         "fault-black-hole",
         "fault-dns-blocks-with-the-unspecified-address",
         "fault-dns-without-aaaa",
         "fault-packet-too-big-below-1280",
         "fault-published-dead-on-loopback",
         "fault-published-dead-over-ipv6",
+        "fault-published-dead-where-ip6tables-is-off",
         "unknown-nobody-asked-the-resolver",
         "unknown-nobody-published",
         "unknown-nobody-tried-a-size",
