@@ -169,6 +169,7 @@ fn setup_bears_what_no_setting_of_dockerds_brings_about() {
         "fault-published-dead-before-setup",
         "fault-published-dead-on-loopback",
         "fault-published-dead-over-ipv6",
+        "fault-published-dead-where-ip6tables-is-off",
         "unknown-nobody-asked-the-resolver",
         "unknown-nobody-published",
         "unknown-nobody-tried-a-size",

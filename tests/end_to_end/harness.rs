@@ -97,6 +97,13 @@ impl Lab {
         Some(lab)
     }
 
+    /// Puts addresses on the far side that answer badly: [`crate::behaviour`].
+    pub(crate) fn start_responder(&self) {
+        let responder = Path::new(PROGRAM).with_file_name("examples/responder");
+        let responder = responder.to_str().unwrap();
+        run(&["responder", &self.name, responder]).exits(0);
+    }
+
     /// Copies a program in.
     pub(crate) fn push(&self, file: &str, destination: &str) {
         run(&["push", &self.name, file, destination, "755"]).exits(0);

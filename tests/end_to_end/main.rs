@@ -10,11 +10,16 @@
     reason = "tests run programs, print what they do, and may panic"
 )]
 
+#[path = "../lab/responder/behaviour.rs"]
+mod behaviour;
+
 mod bad_input;
 mod bookworm;
 mod caller;
 mod containers;
+mod faults;
 mod harness;
+mod healthy;
 mod interrupted;
 mod merge;
 mod ping;
@@ -22,6 +27,7 @@ mod platforms;
 mod readme;
 mod renumbering;
 mod rollback;
+mod row;
 mod settings;
 mod setup;
 mod stand_in;

@@ -127,7 +127,6 @@ internal_bootstrap() {
     debootstrap --variant=minbase --include="$packages" "$suite" "$root" "$mirror" "${script[@]}"
     rm -rf "$root"/var/cache/apt/archives/*.deb "$root"/var/lib/apt/lists/*
     write_settings "$root"
-    write_far_side "$root"
     in_root "$root" useradd -m -u 1000 -s /bin/bash alice
     grep -q '^alice:' "$root/etc/subuid"
     install -d "$root/var/lib/systemd/linger" "$root/var/log/journal"
@@ -157,40 +156,6 @@ write_settings() {
     # No /dev/kmsg in here; user journals (`journalctl --user`) exist in a persistent journal only.
     printf '[Journal]\nStorage=persistent\nReadKMsg=no\nForwardToSyslog=no\nForwardToWall=no\nRateLimitBurst=0\n' \
         >"$root/etc/systemd/journald.conf.d/lab.conf"
-}
-
-# What runs as pid 1 of the far side, and the DNS server's settings: any *.example is the target, any *.v4.test
-# and *.v6.test is it in one family only, every other name does not exist. It has nobody to ask.
-write_far_side() {
-    local root=$1
-    cat >"$root/opt/lab/dnsmasq.conf" <<CONF
-no-resolv
-no-hosts
-no-poll
-cache-size=0
-user=root
-pid-file=
-log-queries
-log-facility=/var/log/dnsmasq.log
-address=/example/$TARGET6
-address=/example/$TARGET4
-address=/v6.test/$TARGET6
-address=/v4.test/$TARGET4
-address=/#/
-CONF
-    install -d "$root/opt/lab/www"
-    echo "hello from the far side" >"$root/opt/lab/www/index.html"
-    cat >"$root/opt/lab/internet" <<'INIT'
-#!/bin/bash
-# pid 1 of the far side: starts the servers, then reaps. They can be ended and started again by a test.
-dnsmasq --conf-file=/opt/lab/dnsmasq.conf
-busybox httpd -p 80 -h /opt/lab/www
-while true; do
-    sleep infinity &
-    wait
-done
-INIT
-    chmod 755 "$root/opt/lab/internet"
 }
 
 # An image that holds only busybox, for `docker import`.

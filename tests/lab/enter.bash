@@ -29,16 +29,13 @@ command_push() {
 
 # enter_command MACHINE USER [NAME] [COMMAND...]
 enter_command() {
-    local machine=$1 user=$2 name running
+    local machine=$1 user=$2 name
     shift 2
-    mapfile -t running < <(running_names)
     if [[ $# -gt 0 && -d $(run "$1") && $1 =~ ^[a-z0-9-]+$ ]]; then
         name=$1
         shift
-    elif [[ ${#running[@]} -eq 1 ]]; then
-        name=${running[0]}
     else
-        refuse "which lab? ${#running[@]} are running" "lab list"
+        name=$(the_only_one_running)
     fi
     is_running "$name" || fail "\`$name\` is not running" "lab reboot $name"
     if [[ $# -eq 0 ]]; then
@@ -52,6 +49,13 @@ enter_command() {
         set -- script --quiet --return --command "exec ${*@Q}" /dev/null
     fi
     enter_exec "$name" "$machine" "$user" "$@"
+}
+
+the_only_one_running() {
+    local running
+    mapfile -t running < <(running_names)
+    [[ ${#running[@]} -eq 1 ]] || refuse "which lab? ${#running[@]} are running" "lab list"
+    echo "${running[0]}"
 }
 
 running_names() {

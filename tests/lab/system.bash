@@ -87,6 +87,8 @@ addr add 2001:db8:1::1/64 dev net0 nodad
 addr add 192.0.2.129/25 dev net0
 addr add $TARGET6/128 dev lo nodad
 addr add $TARGET4/32 dev lo
+addr add $NO_AAAA6/128 dev lo nodad
+addr add $NO_AAAA4/32 dev lo
 FAR
     ip -n "$host" -batch - <<HOST
 link set lo up
@@ -162,9 +164,50 @@ internal_boot() {
     # As systemd has it on a machine; in a container it leaves that to whoever made the container.
     mount --make-rshared /
     if [[ $kind == far ]]; then
+        write_far_side
         exec env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin /opt/lab/internet
     fi
     exec env -i container=rootless6-lab /lib/systemd/systemd --show-status=no
+}
+
+# What runs as pid 1 of the far side, and the names it serves: both.test is the target, which has this name
+# back, and so is any *.example; v6.test and v4.test are it in one family only; every other name does not
+# exist. The second server knows no IPv6 address of both.test. Neither has anybody to ask.
+write_far_side() {
+    mkdir -p /opt/lab/www
+    echo "hello from the far side" >/opt/lab/www/index.html
+    cat >/opt/lab/dnsmasq.conf <<CONF
+no-resolv
+no-hosts
+no-poll
+cache-size=0
+user=root
+pid-file=
+bind-interfaces
+log-queries
+address=/example/$TARGET6
+address=/example/$TARGET4
+address=/v6.test/$TARGET6
+txt-record=v6.test,"without it, v6.test would not exist for who asks for an IPv4 address"
+address=/v4.test/$TARGET4
+txt-record=v4.test,"the same the other way round"
+address=/#/
+CONF
+    cat >/opt/lab/internet <<INIT
+#!/bin/bash
+# pid 1 of the far side: starts the servers, then reaps. They can be ended and started again by a test.
+dnsmasq --conf-file=/opt/lab/dnsmasq.conf --log-facility=/var/log/dnsmasq.log \\
+    --listen-address=$TARGET6,$TARGET4 --host-record=both.test,$TARGET6,$TARGET4
+dnsmasq --conf-file=/opt/lab/dnsmasq.conf --log-facility=/var/log/dnsmasq-without-aaaa.log \\
+    --listen-address=$NO_AAAA6,$NO_AAAA4 --host-record=both.test,$TARGET4 \\
+    --ptr-record=$TARGET6_REVERSE,both.test
+busybox httpd -p 80 -h /opt/lab/www
+while true; do
+    sleep infinity &
+    wait
+done
+INIT
+    chmod 755 /opt/lab/internet
 }
 
 # All of proc and sysfs visible and writable: the kernel lets a user namespace mount its own only then.

@@ -82,7 +82,7 @@ fn fault<'a>(
             .iter()
             .find(|check| check.outcome == Outcome::Fail)?;
         return Some(Fault {
-            code: down(case, &Vantage::Container).unwrap_or(Code::PublishedPortDead),
+            code: down(case, &Vantage::Container).unwrap_or_else(|| dead_port(case, check)),
             vantage: &Vantage::Container,
             check,
             seen: None,
@@ -123,8 +123,18 @@ fn code(case: &Case<'_>, judged: &[Judged<'_>], at: &Judged<'_>, check: &Check) 
         }
         What::Peer => Code::ContainerUnreachable,
         What::Tcp4 => over_ipv4(case),
-        What::Published6 | What::Published4 => Code::PublishedPortDead,
+        What::Published6 | What::Published4 => dead_port(case, check),
     }
+}
+
+/// Where nobody masquerades, pasta takes a container's IPv6 address for that of all RootlessKit, and
+/// sends there what comes in for a port.
+fn dead_port(case: &Case<'_>, check: &Check) -> Code {
+    match check.what {
+        What::Published6 => case.first(CONTAINER),
+        _ => None,
+    }
+    .unwrap_or(Code::PublishedPortDead)
 }
 
 fn over_ipv4(case: &Case<'_>) -> Code {
