@@ -161,7 +161,7 @@ fn the_contracts_names_are_in_the_json() {
 
 #[test]
 fn setup_bears_what_no_setting_of_dockerds_brings_about() {
-    const BORNE: [&str; 12] = [
+    const BORNE: [&str; 13] = [
         "fault-black-hole",
         "fault-dns-blocks-with-the-unspecified-address",
         "fault-dns-without-aaaa",
