@@ -144,7 +144,11 @@ impl Ledger {
         place: Option<usize>,
     ) -> Result<Judgement, Reason> {
         if message.identifier != self.identity.identifier {
-            return Err(Reason::OtherIdentifier);
+            // A raw socket sees the answers to every other prober here, whoever was asked.
+            return match place {
+                Some(_) => Err(Reason::OtherIdentifier),
+                None => Ok(Judgement::Unrelated),
+            };
         }
         let destination = place.ok_or(Reason::ForeignSource)?;
         let window = &mut self.windows[destination];

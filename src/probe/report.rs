@@ -76,7 +76,8 @@ pub enum SocketKind {
 pub struct Rejected {
     /// Sent by nobody who was asked.
     pub foreign_source: u32,
-    /// Another process's identifier: common on raw sockets, and harmless.
+    /// From the right address with another identifier: answers to other probers' echoes are seen on
+    /// a raw socket as well, and are harmless.
     pub other_identifier: u32,
     /// A sequence that was not sent there, or too long ago.
     pub unknown_sequence: u32,

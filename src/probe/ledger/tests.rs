@@ -95,6 +95,15 @@ fn each_changed_byte_has_its_reason() {
 }
 
 #[test]
+fn an_answer_to_somebody_else_from_somebody_else_is_none_of_our_business() {
+    let (mut ledger, mut message) = ledger(TARGET);
+    message[5] = 8;
+    let stranger: SocketAddrV6 = "[2001:db8::77]:0".parse().unwrap();
+    let judged = ledger.judge(&from(stranger, &message));
+    assert_eq!(judged, Judgement::Unrelated);
+}
+
+#[test]
 fn a_reply_cut_anywhere_is_truncated() {
     let (mut ledger, message) = ledger(TARGET);
     for length in 0..message.len() {

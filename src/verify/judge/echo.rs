@@ -94,12 +94,17 @@ fn silence(echo: &EchoReport) -> String {
         (rejected.truncated, "were cut short"),
         (rejected.unknown_sequence, "answered what was never sent"),
         (rejected.foreign_source, "came from another address"),
+        // Answers to another prober as well: worth telling only where there is nothing else.
         (rejected.other_identifier, "had another identifier"),
     ]
     .iter()
     .filter(|(count, _)| *count > 0)
     .map(|(count, what)| format!("{count} {what}"))
     .collect();
+    let strange = match strange.as_slice() {
+        [told @ .., _] if !told.is_empty() && rejected.other_identifier > 0 => told,
+        all => all,
+    };
     let none = format!("no answer to {} echoes", echo.sent);
     if strange.is_empty() {
         return none;
