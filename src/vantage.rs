@@ -222,12 +222,13 @@ pub fn read_answer(bytes: &[u8]) -> Result<Answer> {
             format!("the vantage point answered with {} bytes", line.len()),
         ));
     }
-    let answer = serde_json::from_slice(line)
-        .doing(|| "read the vantage point's answer")
-        .map_err(|error| {
-            let said = String::from_utf8_lossy(line);
-            error.caused_by(format!("it said: {}", plain(&said)))
-        })?;
+    let answer = serde_json::from_slice(line).map_err(|error: serde_json::Error| {
+        let said = String::from_utf8_lossy(line);
+        // What does not fit is quoted in the error, whole.
+        Error::cannot(Exit::Bad, "read the vantage point's answer")
+            .caused_by(plain(&error.to_string()))
+            .caused_by(format!("it said: {}", plain(&said)))
+    })?;
     match answer {
         Answer::Failed { message, causes } => Err(causes
             .iter()
