@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
 
 use crate::capability;
-use crate::facts::{Address, Facts};
+use crate::facts::{Address, Facts, NetDriver};
 use crate::host::netlink::Netlink;
 
 /// Of each family. More make no verdict surer, and some hosts have hundreds.
@@ -37,7 +37,8 @@ fn listed(has_loopback6: bool, v6: Vec<Ipv6Addr>, v4: Vec<Ipv4Addr>) -> Vec<IpAd
 ///
 /// A connection from an address that RootlessKit's netns has too enters there from a link-local one
 /// (passt: fwd.c), which not every Engine can serve. It would only tell of connections that this host
-/// makes to itself, so it is left out there.
+/// makes to itself, so it is left out there. Behind pasta that is each of the host's addresses: one
+/// that is not in there yet may be a moment later.
 fn ipv6(facts: &Facts) -> Vec<Ipv6Addr> {
     let Some(network) = facts.host.network.is() else {
         return Vec::new();
@@ -52,6 +53,8 @@ fn ipv6(facts: &Facts) -> Vec<Ipv6Addr> {
         .is()
         .is_none_or(|engine| capability::publishes_to_link_local(engine.version));
     let inside = facts.tap.is();
+    let mut kit = facts.rootlesskit.is().into_iter();
+    let is_copied = kit.any(|kit| kit.net == NetDriver::Pasta);
     let is_shared = |address: &Address| {
         let mut inside = inside.into_iter().flat_map(|network| &network.addresses);
         inside.any(|other| other.address == address.address)
@@ -59,7 +62,7 @@ fn ipv6(facts: &Facts) -> Vec<Ipv6Addr> {
     network
         .global()
         .filter(|address| !address.tentative && leads_out(address))
-        .filter(|address| serves_shared || !is_shared(address))
+        .filter(|address| serves_shared || !(is_copied || is_shared(address)))
         .map(|address| address.address)
         .collect()
 }
@@ -67,7 +70,7 @@ fn ipv6(facts: &Facts) -> Vec<Ipv6Addr> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::facts::{Engine, Network, Route, Seen, Version};
+    use crate::facts::{Engine, Network, RootlessKit, Route, Seen, Version};
 
     fn network(addresses: &[(&str, &str)], ways_out: &[&str]) -> Network {
         Network {
@@ -145,7 +148,14 @@ mod tests {
         let inside = network(&[("2001:db8::1", "tap0")], &["tap0"]);
         for (engine, expected) in [((26, 1, 5), 1), ((28, 0, 0), 2)] {
             let engine = Version::new(engine.0, engine.1, engine.2);
-            let facts = facts(host.clone(), inside.clone(), engine);
+            let mut facts = facts(host.clone(), inside.clone(), engine);
+            assert_eq!(ipv6(&facts).len(), expected, "{engine:?}");
+            // Behind pasta the other one is in there, too, or will be.
+            facts.rootlesskit = Seen::Is(RootlessKit {
+                net: NetDriver::Pasta,
+                ..RootlessKit::default()
+            });
+            let expected = if expected == 1 { 0 } else { 2 };
             assert_eq!(ipv6(&facts).len(), expected, "{engine:?}");
         }
     }
