@@ -29,6 +29,9 @@ const NOT_YET: &str = "the host has no IPv6 yet; tap0 gets it as soon as it come
 /// A few netlink messages, and two seconds until a pasta that says nothing counts as deaf.
 const BRING: Duration = Duration::from_secs(10);
 
+/// Long against what RootlessKit's child does between its start and a configured tap0.
+const SECOND_LOOK: Duration = Duration::from_millis(300);
+
 /// Runs the command.
 pub async fn run(global: &Global) -> Report {
     match bring(global).await {
@@ -48,6 +51,9 @@ async fn bring(global: &Global) -> Result<(String, bool)> {
         NetDriver::Pasta => {
             let request = Request::for_pasta(&inspect::host_network().await)?;
             bring_to(&join, &request).await.and_then(told)
+        }
+        NetDriver::Slirp4netns if kit.ipv6 && supervised.is_some() => {
+            bring_to_stay(&join, &Request::for_slirp4netns()).await
         }
         NetDriver::Slirp4netns if kit.ipv6 => {
             let request = Request::for_slirp4netns();
@@ -72,6 +78,26 @@ async fn bring_and_follow(kit: &RootlessKit, join: Join) -> Result<(String, bool
     };
     follow::start(&errand).await?;
     brought
+}
+
+/// RootlessKit 1.x can be found before it has configured tap0: what is brought too early is refused,
+/// or lost when the link comes up. So it is brought until a second look finds it there.
+async fn bring_to_stay(join: &Join, request: &Request) -> Result<(String, bool)> {
+    let deadline = Instant::now() + BRING;
+    let mut brought = None;
+    loop {
+        let ended = bring_to(join, request).await.and_then(told);
+        match ended {
+            Ok((text, false)) => return Ok(brought.unwrap_or((text, false))),
+            Ok(changed) => brought = brought.or(Some(changed)),
+            Err(error) if Instant::now() >= deadline => return Err(error),
+            Err(_) => {}
+        }
+        if Instant::now() >= deadline {
+            return brought.ok_or_else(|| Error::cannot(Exit::Bad, format!("keep IPv6 on {TAP}")));
+        }
+        sleep(SECOND_LOOK).await;
+    }
 }
 
 /// Asks a vantage point to bring what is requested.
