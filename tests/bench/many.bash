@@ -26,7 +26,8 @@ main() {
 ours() { "$program" ping -c "$1" "${targets[@]}" </dev/null >/dev/null; }
 
 # At its fastest: no pause between targets, ten milliseconds between rounds (one is slower), no retries.
-theirs() { fping -6 -q -i0 -p10 -r0 -c"$1" -f "$list" >/dev/null 2>&1; }
+# It may lose some at that speed, and says so by status 1.
+theirs() { fping -6 -q -i0 -p10 -r0 -c"$1" -f "$list" >/dev/null 2>&1 || [[ $? -eq 1 ]]; }
 
 # timed WHAT COMMAND...
 timed() {
