@@ -19,8 +19,11 @@ use crate::inspect;
 use crate::plan::{Plan, dropin, wait_online};
 use crate::ui::Progress;
 
+pub mod checkpoint;
+pub mod deadline;
 pub mod file;
 pub mod journal;
+pub mod watchdog;
 
 use journal::{Entry, Journal, State};
 

@@ -11,7 +11,7 @@ use clap::error::ErrorKind;
 use crate::cli::Cli;
 use crate::diagnose::{Code, Wanted, diagnose, obstacle};
 use crate::error::{Doing, Error, Exit, Result};
-use crate::facts::{Facts, Unit};
+use crate::facts::Facts;
 use crate::host::Host;
 use crate::host::systemd::Systemd;
 use crate::hostile::plain;
@@ -57,12 +57,6 @@ impl Scene {
             obstacle(&findings, Wanted::best(&findings))?;
             Err(error.clone())
         })
-    }
-
-    /// Whether dockerd was to run, and does not answer.
-    fn fails(&self) -> bool {
-        let stopped = |unit: &Unit| unit.active_state == "inactive";
-        self.facts.engine.is().is_none() && self.facts.unit.is().is_some_and(|unit| !stopped(unit))
     }
 
     async fn look(unit: &str) -> Result<Self> {

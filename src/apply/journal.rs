@@ -8,11 +8,13 @@
 use std::fs::{self, DirBuilder, File};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use nix::fcntl::{Flock, FlockArg};
 use serde::{Deserialize, Serialize};
 
 use super::Restored;
+use super::deadline::Deadline;
 use super::file::{self, Content, Image};
 use crate::error::{Doing, Error, Exit, Result};
 use crate::plan::FileChange;
@@ -28,10 +30,27 @@ pub enum State {
     Begun,
     /// Written, but dockerd was never restarted with it.
     Written,
+    /// In force until the deadline, unless `rootless6 confirm` comes before.
+    Unconfirmed,
     /// In force.
     Applied,
+    /// Being taken back, and perhaps half done.
+    Undoing,
     /// Taken back.
     Undone,
+}
+
+/// What dockerd was doing before a generation.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Was {
+    /// It answered, and must answer with the old state back.
+    #[default]
+    Answering,
+    /// It was failing, and may go on failing.
+    Failing,
+    /// It was stopped, and is to be stopped.
+    Stopped,
 }
 
 /// One generation.
@@ -44,9 +63,18 @@ pub struct Entry {
     pub state: State,
     /// The unit that was restarted.
     pub unit: String,
-    /// Whether dockerd was failing before: with the old state back it may go on failing.
+    /// Seconds since 1970 when it was begun.
     #[serde(default)]
-    pub failing: bool,
+    pub begun: u64,
+    /// What dockerd was doing before.
+    #[serde(default)]
+    pub was: Was,
+    /// Whether dockerd was told to restart with it.
+    #[serde(default)]
+    pub restarted: bool,
+    /// By when the work on it is over, or, of an unconfirmed one, by when it must be confirmed.
+    #[serde(default)]
+    pub deadline: Option<Deadline>,
     changes: Vec<Change>,
     made_directories: Vec<PathBuf>,
 }
@@ -158,14 +186,19 @@ impl Journal {
     ///
     /// # Errors
     /// As [`Journal::entries`].
-    pub fn begin(&self, unit: &str, failing: bool) -> Result<Entry> {
+    pub fn begin(&self, unit: &str, was: Was) -> Result<Entry> {
         let last = self.entries()?.last().map_or(0, |entry| entry.generation);
         Ok(Entry {
             schema: SCHEMA,
             generation: last + 1,
             state: State::Begun,
             unit: unit.to_owned(),
-            failing,
+            begun: SystemTime::now()
+                .duration_since(UNIX_EPOCH)
+                .map_or(0, |since| since.as_secs()),
+            was,
+            restarted: false,
+            deadline: None,
             changes: Vec::new(),
             made_directories: Vec::new(),
         })
@@ -342,7 +375,7 @@ mod tests {
         let ours = directory.path().join("a/b/ours");
         let theirs = directory.path().join("theirs");
         fs::write(&theirs, "old").unwrap();
-        let mut entry = journal.begin("docker.service", false).unwrap();
+        let mut entry = journal.begin("docker.service", Was::Answering).unwrap();
         entry.write(&journal, &change(&ours, None)).unwrap();
         entry
             .write(&journal, &change(&theirs, Some("old")))
@@ -364,7 +397,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let journal = Journal::open(directory.path()).unwrap();
         for unit in ["docker.service", "other.service"] {
-            let mut entry = journal.begin(unit, false).unwrap();
+            let mut entry = journal.begin(unit, Was::Answering).unwrap();
             let path = directory.path().join(unit);
             entry.write(&journal, &change(&path, None)).unwrap();
         }
@@ -382,7 +415,7 @@ mod tests {
         let journal = Journal::open(directory.path()).unwrap();
         let path = directory.path().join("file");
         fs::write(&path, "edited").unwrap();
-        let mut entry = journal.begin("docker.service", false).unwrap();
+        let mut entry = journal.begin("docker.service", Was::Answering).unwrap();
         for before in [None, Some("old")] {
             entry.write(&journal, &change(&path, before)).unwrap_err();
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::Scene;
-use crate::apply::journal::{Entry, Journal, State};
+use crate::apply::journal::{Entry, Journal, State, Was};
 use crate::apply::{Afterwards, Restored, Site};
 use crate::cli::{Global, Undo};
 use crate::error::{Error, Exit, Result};
@@ -97,8 +97,10 @@ fn afterwards(scene: &Scene, entry: &Entry) -> Afterwards {
         .is_some_and(|unit| unit.active_state == "inactive");
     match entry.state {
         _ if scene.facts.unit.is_loaded() == Some(false) => Afterwards::Leave,
-        State::Written | State::Applied | State::Undone if stopped => Afterwards::Leave,
-        _ if entry.failing => Afterwards::Retry,
+        State::Written | State::Unconfirmed | State::Applied | State::Undone if stopped => {
+            Afterwards::Leave
+        }
+        _ if entry.was != Was::Answering => Afterwards::Retry,
         _ => Afterwards::Restart,
     }
 }

@@ -2,7 +2,7 @@
 
 use super::vantages::vantages;
 use super::{Prepared, Record, Scene};
-use crate::apply::journal::{Entry, State};
+use crate::apply::journal::{Entry, State, Was};
 use crate::apply::{Afterwards, Restored, Site};
 use crate::cli::Setup;
 use crate::error::{Error, Exit, Result};
@@ -43,8 +43,12 @@ impl Work<'_> {
             restarts,
             ..
         } = self.prepared;
-        let failing = self.prepared.scene.fails();
-        let mut entry = journal.begin(&self.site.host.unit, failing)?;
+        let was = match before(&self.prepared.scene) {
+            Afterwards::Retry => Was::Failing,
+            Afterwards::Stop => Was::Stopped,
+            Afterwards::Leave | Afterwards::Restart => Was::Answering,
+        };
+        let mut entry = journal.begin(&self.site.host.unit, was)?;
         let worked = tokio::select! {
             worked = self.apply_and_prove(&mut entry, steps, record) => worked,
             () = process::interrupted() => Err(Error::new(Exit::Interrupted, "interrupted")),
