@@ -5,7 +5,6 @@
 //! undone before anybody notices. Whatever fails after that is rolled back the same way.
 
 use std::cell::Cell;
-use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
@@ -23,9 +22,13 @@ pub mod checkpoint;
 pub mod deadline;
 pub mod file;
 pub mod journal;
+pub mod place;
+pub mod refusal;
+pub mod restored;
 pub mod watchdog;
 
 use journal::{Entry, Journal, State};
+pub use restored::{Edit, Restored, Skipped};
 
 /// However little time a setup was given, the way back gets enough.
 const ROLLBACK_PATIENCE: Duration = Duration::from_secs(90);
@@ -323,31 +326,6 @@ pub enum Afterwards {
     Retry,
     /// It is stopped.
     Stop,
-}
-
-/// What an undo did.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Restored {
-    /// Files that are as they were.
-    pub restored: Vec<PathBuf>,
-    /// Files that were left alone, and why.
-    pub skipped: Vec<(PathBuf, String)>,
-    /// What went wrong.
-    pub failed: Vec<Error>,
-}
-
-impl Restored {
-    fn and(mut self, other: Self) -> Self {
-        self.restored.extend(other.restored);
-        self.skipped.extend(other.skipped);
-        self.failed.extend(other.failed);
-        self
-    }
-
-    /// Notes a file that was left alone.
-    pub(crate) fn skip(&mut self, path: &Path, why: impl Into<String>) {
-        self.skipped.push((path.to_owned(), why.into()));
-    }
 }
 
 #[cfg(test)]

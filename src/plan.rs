@@ -88,12 +88,21 @@ pub enum Restart {
 /// A file with its old and its new text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileChange {
-    /// Where it is.
+    /// Where it is looked for.
     pub path: PathBuf,
+    /// Where it is, if symlinks that are to be followed lead there.
+    pub target: Option<PathBuf>,
     /// What it says now; none if it is not there.
     pub before: Option<String>,
     /// What it is to say.
     pub after: String,
+}
+
+impl FileChange {
+    /// Where it is written.
+    pub fn place(&self) -> &Path {
+        self.target.as_ref().unwrap_or(&self.path)
+    }
 }
 
 /// The limit of libslirp before 4.8.
@@ -127,6 +136,9 @@ pub fn plan(facts: &Facts, intent: &Intent, given: &Given) -> Result<Plan> {
     }
     let (daemon_json, mut notes) = engine::daemon_json(facts, intent, given)?;
     files.extend(daemon_json);
+    for change in &mut files {
+        change.target = facts.followed(&change.path).map(Path::to_owned);
+    }
     notes.extend(wait_note);
     notes.extend(environment::overruled(&base, &environment));
     notes.extend(not_enabled(unit));
@@ -254,6 +266,7 @@ fn file_change(path: &Path, now: &Seen<String>, after: String) -> Result<Option<
     }
     Ok(Some(FileChange {
         path: path.to_owned(),
+        target: None,
         before,
         after,
     }))

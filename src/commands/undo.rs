@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::Scene;
 use crate::apply::journal::{Entry, Journal, State, Was};
-use crate::apply::{Afterwards, Restored, Site};
+use crate::apply::{Afterwards, Edit, Restored, Site};
 use crate::cli::{Global, Undo};
 use crate::error::{Error, Exit, Result};
 use crate::facts::typed;
@@ -44,7 +44,7 @@ async fn undo(arguments: &Undo, global: &Global, ui: Ui, steps: &mut Steps) -> R
     if let Ok(docker) = engine::connect(&host.socket) {
         image::remove_images(&docker).await;
     }
-    let journal = Journal::open(&host.state)?;
+    let journal = Journal::open(&host)?;
     let Some(mut entry) = standing(&journal, global)? else {
         nothing_of(&journal, global)?;
         return Ok(Undone {
@@ -173,9 +173,13 @@ fn report(undone: &Undone) -> Report {
     let skipped: Vec<_> = restored
         .skipped
         .iter()
-        .map(|(path, why)| json!({"path": path, "why": why}))
+        .map(|skipped| {
+            let diff = skipped.edit.as_ref().map(Edit::unified);
+            json!({"path": skipped.path.to_string_lossy(), "why": skipped.why, "diff": diff})
+        })
         .collect();
-    let body = json!({"restored": restored.restored, "skipped": skipped});
+    let paths = restored.restored.iter().map(|path| path.to_string_lossy());
+    let body = json!({"restored": paths.collect::<Vec<_>>(), "skipped": skipped});
     let text = human::restored(&undone.home, restored, undone.earlier);
     Report::new("undo", exit, text, body)
 }

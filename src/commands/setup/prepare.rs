@@ -5,6 +5,7 @@ use super::rehearsed::rehearsed_plan;
 use super::vantages::vantages;
 use super::{Record, Scene};
 use crate::apply::journal::{self, Journal, State};
+use crate::apply::place::Tree;
 use crate::cli::{DEFAULT_UNIT, Global, Rehearse, Setup};
 use crate::commands::with_settings;
 use crate::diagnose::{Wanted, diagnose_for, obstacle};
@@ -66,8 +67,9 @@ pub(super) async fn prepare(
         return Err(error);
     }
     let journal = journal?;
+    let tree = Tree::of(&scene.host);
     for change in &plan.files {
-        journal::unchanged(change)?;
+        journal::unchanged(&tree, change)?;
     }
     let restarts = plan.restart.is_some() && !arguments.no_restart;
     let stopping = if restarts {
@@ -111,7 +113,10 @@ struct Looked {
 
 /// Looks round, makes sure that a plan can lead anywhere, and asks for what the request leaves open.
 async fn look(arguments: &Setup, global: &Global, asks: bool, ui: Ui) -> Result<Looked> {
-    let scene = Scene::look(global.unit()).await?;
+    let mut scene = Scene::look(global.unit()).await?;
+    if arguments.follow_symlinks {
+        scene.facts.follow_symlinks();
+    }
     let mut request = with_settings(
         arguments.request.clone(),
         &scene.host,
@@ -181,7 +186,7 @@ fn open(arguments: &Setup, host: &Host) -> Result<Option<Journal>> {
     if arguments.dry_run {
         return Ok(None);
     }
-    let journal = Journal::open(&host.state)?;
+    let journal = Journal::open(host)?;
     match journal.standing()? {
         Some(entry) if entry.state == State::Begun => Err(Error::new(
             Exit::NotApplied,
@@ -245,6 +250,7 @@ fn equivalent(arguments: &Setup, global: &Global, request: &Request) -> String {
         (arguments.no_restart, "--no-restart"),
         (arguments.no_verify, "--no-verify"),
         (arguments.keep, "--keep"),
+        (arguments.follow_symlinks, "--follow-symlinks"),
         (arguments.rehearse == Rehearse::Never, "--rehearse=never"),
     ] {
         if given {

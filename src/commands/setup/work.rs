@@ -48,7 +48,7 @@ impl Work<'_> {
             Afterwards::Stop => Was::Stopped,
             Afterwards::Leave | Afterwards::Restart => Was::Answering,
         };
-        let mut entry = journal.begin(&self.site.host.unit, was)?;
+        let mut entry = journal.begin_planned(&self.site.host.unit, was, plan)?;
         let worked = tokio::select! {
             worked = self.apply_and_prove(&mut entry, steps, record) => worked,
             () = process::interrupted() => Err(Error::new(Exit::Interrupted, "interrupted")),
@@ -160,7 +160,10 @@ impl Work<'_> {
         let left: Vec<_> = restored
             .skipped
             .iter()
-            .map(|(path, why)| format!("{} ({why})", self.site.host.short(path)))
+            .map(|skipped| {
+                let path = self.site.host.short(&skipped.path);
+                format!("{path} ({})", skipped.why)
+            })
             .collect();
         let back = if left.is_empty() {
             "everything was put back".to_owned()
