@@ -1,7 +1,6 @@
 //! Looks at everything and judges nothing. A source that fails is unknown and stops no other.
 
 use std::borrow::Cow;
-use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -19,6 +18,7 @@ use crate::vantage::{Answer, Request, Task};
 
 mod places;
 mod platform;
+mod regular;
 mod rootlesskit;
 mod session;
 mod tools;
@@ -248,6 +248,7 @@ fn daemon_json(host: &Host, unit: Option<&Unit>) -> DaemonJson {
         named: named.is_some(),
         locked: places::locked(&tree, &path),
         leads_to: tree.leads_to(&path),
+        mend: places::mend(&tree, &path),
         path,
     }
 }
@@ -259,6 +260,7 @@ fn our_drop_in(host: &Host) -> OurDropIn {
         text: read(&path),
         locked: places::locked(&tree, &path),
         leads_to: tree.leads_to(&path),
+        mend: places::mend(&tree, &path),
         path,
     }
 }
@@ -277,7 +279,7 @@ fn option<'a>(arguments: &'a [String], name: &str) -> Option<&'a str> {
 }
 
 fn read(path: &Path) -> Seen<String> {
-    match fs::read_to_string(path) {
+    match regular::text(path) {
         Ok(text) => Seen::Is(text),
         Err(error) if error.kind() == ErrorKind::NotFound => Seen::Absent,
         Err(error) => Seen::Unknown(format!("read {}: {error}", path.display())),

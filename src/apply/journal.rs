@@ -227,7 +227,10 @@ impl Journal {
             checkpoint::pass("entry-renamed");
             Ok(rustix::fs::fsync(directory)?)
         };
-        write().doing(doing)?;
+        if let Err(error) = write() {
+            let _ = unlinkat(directory, &temporary, AtFlags::empty());
+            return Err(error).doing(doing);
+        }
         checkpoint::pass("entry-saved");
         Ok(())
     }

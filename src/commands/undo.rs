@@ -74,7 +74,7 @@ async fn undo(arguments: &Undo, global: &Global, ui: Ui, steps: &mut Steps) -> R
         .await?;
     Ok(Undone {
         restored,
-        earlier: standing(&journal, global)?.is_some(),
+        earlier: standing(&journal, global).is_ok_and(|earlier| earlier.is_some()),
         home: scene.facts.home,
     })
 }

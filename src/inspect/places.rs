@@ -5,7 +5,7 @@ use nix::errno::Errno;
 use nix::unistd::{AccessFlags, eaccess};
 
 use crate::apply::place::Tree;
-use crate::apply::refusal::Refusal;
+use crate::apply::refusal::{Refusal, Why};
 
 /// Why the user cannot replace a file or make it, and its directories with it; none if they can.
 ///
@@ -38,6 +38,14 @@ pub(super) fn locked(tree: &Tree, path: &Path) -> Option<String> {
         }
         _ => format!("{}: {why}", nearest.display()),
     })
+}
+
+/// What to type so that a file can be written, if anything helps.
+pub(super) fn mend(tree: &Tree, path: &Path) -> Option<String> {
+    let refusal = tree.refusal(path)?;
+    let is_symlink = matches!(refusal.why, Why::Symlink(_));
+    let leads_nowhere = is_symlink && tree.leads_to(path).is_none();
+    refusal.cure().filter(|_| !leads_nowhere)
 }
 
 #[cfg(test)]

@@ -61,7 +61,7 @@ pub(super) fn read(paths: impl IntoIterator<Item = PathBuf>) -> Vec<UnitFile> {
     paths
         .into_iter()
         .filter_map(|path| {
-            let bytes = fs::read(&path).ok()?;
+            let bytes = super::regular::bytes(&path).ok()?;
             let text = String::from_utf8_lossy(&bytes).into_owned();
             Some(UnitFile { path, text })
         })

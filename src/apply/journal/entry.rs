@@ -132,6 +132,9 @@ impl Entry {
         };
         let recorded = (self.changes.len(), self.made_directories.len());
         let step = Change::begin(change, before)?;
+        step.examine(&self.tree).map_err(|why| {
+            Error::cannot(Exit::NotApplied, format!("write {}", path.display())).caused_by(why)
+        })?;
         self.changes.push(step.clone());
         self.made_directories.extend(made);
         if let Err(error) = journal.save(self) {
