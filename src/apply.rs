@@ -23,6 +23,7 @@ pub mod checkpoint;
 pub mod deadline;
 pub mod file;
 pub mod journal;
+pub mod unfinished;
 pub mod watchdog;
 
 use journal::{Entry, Journal, State};
