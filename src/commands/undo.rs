@@ -1,6 +1,5 @@
 //! `undo`: what was there before setup, byte for byte.
 
-use std::cell::Cell;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -61,7 +60,6 @@ async fn undo(arguments: &Undo, global: &Global, ui: Ui, steps: &mut Steps) -> R
     let site = Site {
         host: &scene.host,
         systemd: scene.systemd().map_err(then_again)?,
-        restarted: Cell::new(false),
         patience: Duration::from_secs(global.timeout),
     };
     let restored = site
