@@ -5,6 +5,7 @@
 //! was there before is already back, and one that holds anything else was edited since and is left
 //! alone.
 
+use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder, File};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -75,6 +76,12 @@ pub struct Entry {
     /// By when the work on it is over, or, of an unconfirmed one, by when it must be confirmed.
     #[serde(default)]
     pub deadline: Option<Deadline>,
+    /// InvocationID of the unit before: while it is the same, dockerd runs on undisturbed.
+    #[serde(default)]
+    pub invocation: String,
+    /// What the variables that are to change were in the unit's effective environment.
+    #[serde(default)]
+    pub environment: BTreeMap<String, Option<String>>,
     changes: Vec<Change>,
     made_directories: Vec<PathBuf>,
 }
@@ -187,6 +194,8 @@ impl Journal {
             was,
             restarted: false,
             deadline: None,
+            invocation: String::new(),
+            environment: BTreeMap::new(),
             changes: Vec::new(),
             made_directories: Vec::new(),
         })

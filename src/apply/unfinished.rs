@@ -17,19 +17,10 @@ use crate::host::run_id::RunId;
 const TAKING_OVER: Duration = Duration::from_secs(30);
 
 impl Entry {
-    /// Whether it is to be finished, unless somebody is just at it.
-    pub fn is_unfinished(&self) -> bool {
-        match self.state {
-            State::Begun | State::Undoing => true,
-            State::Unconfirmed => self.is_overdue(),
-            State::Written | State::Applied | State::Undone => false,
-        }
-    }
-
-    /// Whether it waits for `rootless6 confirm`, and how much longer.
+    /// How long it waits for `rootless6 confirm` yet.
     pub fn waits_for(&self) -> Option<Duration> {
-        let deadline = self.deadline.as_ref()?;
-        deadline.left().filter(|_| self.state == State::Unconfirmed)
+        let left = self.deadline.as_ref().and_then(Deadline::left);
+        left.filter(|_| self.state == State::Unconfirmed)
     }
 
     /// Whether it was to be over by now.

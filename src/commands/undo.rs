@@ -1,19 +1,18 @@
 //! `undo`: what was there before setup, byte for byte.
 
-use std::cell::Cell;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::json;
 
 use super::Scene;
-use super::generations::{self, age};
+use super::generations;
 use super::recover::open_soon;
-use crate::apply::journal::{Entry, Journal, State, Was};
+use crate::apply::journal::{Entry, Journal, State};
 use crate::apply::{Afterwards, Restored, Site, unfinished};
 use crate::cli::{Global, Undo};
 use crate::error::{Error, Exit, Result};
-use crate::facts::{Unit, typed};
+use crate::facts::typed;
 use crate::host::{Host, engine, image, process};
 use crate::report::{Report, human};
 use crate::ui::{Steps, Ui};
@@ -98,16 +97,15 @@ async fn take_back(
 ) -> Result<Undone> {
     let unit = entries.first().map_or(global.unit(), |entry| &entry.unit);
     let scene = Scene::look(unit).await?;
-    let afterwards = afterwards(&scene, &entries);
-    if let Some(ui) = ask_on {
-        ask(&scene, &entries, afterwards, ui)?;
-    }
     let site = Site {
         host: &scene.host,
         systemd: scene.systemd().map_err(then_again)?,
-        restarted: Cell::new(false),
         patience: Duration::from_secs(global.timeout),
     };
+    let afterwards = site.afterwards(&entries).await;
+    if let Some(ui) = ask_on {
+        ask(&scene.host, &entries, afterwards, ui)?;
+    }
     let restored = site
         .roll_back(journal, &mut entries, afterwards, steps)
         .await?;
@@ -124,47 +122,6 @@ fn then_again(mut error: Error) -> Error {
         error.hints = vec!["then run `rootless6 undo` again".to_owned()];
     }
     error
-}
-
-/// dockerd is restarted if it runs with what is taken back, or has failed with it, and must answer
-/// then unless it was failing before. One that was stopped stays stopped, unless a run that was
-/// cut short stopped it, and one whose unit has gone or is masked is left alone.
-fn afterwards(scene: &Scene, entries: &[Entry]) -> Afterwards {
-    let (Some(unit), Some(oldest)) = (scene.facts.unit.is(), entries.last()) else {
-        return Afterwards::Leave;
-    };
-    if scene.facts.unit.is_loaded() == Some(false) {
-        return Afterwards::Leave;
-    }
-    let cut_short = entries.iter().any(Entry::is_unfinished);
-    let stopped = unit.active_state == "inactive";
-    let live = entries.iter().any(|entry| runs_with(entry, unit));
-    match oldest.was {
-        _ if !live || (stopped && !cut_short) => Afterwards::Leave,
-        Was::Answering => Afterwards::Restart,
-        Was::Stopped if cut_short => Afterwards::Stop,
-        Was::Failing | Was::Stopped => Afterwards::Retry,
-    }
-}
-
-/// Whether dockerd was started with a generation, or may have been.
-fn runs_with(entry: &Entry, unit: &Unit) -> bool {
-    match entry.state {
-        State::Begun | State::Undoing if !entry.restarted => {
-            let crashed = !matches!(unit.active_state.as_str(), "active" | "inactive");
-            crashed || started_since(entry.begun, unit.main_pid)
-        }
-        _ => true,
-    }
-}
-
-/// Whether a process was started after a moment, in seconds since 1970, or at about that time.
-fn started_since(begun: u64, pid: u32) -> bool {
-    let Some(started) = process::started(pid) else {
-        return false;
-    };
-    let since = age(begun).unwrap_or_default() + Duration::from_secs(2);
-    process::age(started) < since
 }
 
 /// What is to be taken back, newest first. What setup did to one unit is not undone on another: the
@@ -231,7 +188,7 @@ fn nothing_of(journal: &Journal, global: &Global) -> Result<()> {
     )))
 }
 
-fn ask(scene: &Scene, entries: &[Entry], afterwards: Afterwards, ui: Ui) -> Result<()> {
+fn ask(host: &Host, entries: &[Entry], afterwards: Afterwards, ui: Ui) -> Result<()> {
     if !ui.can_ask() {
         return Err(Error::new(
             Exit::Usage,
@@ -244,7 +201,7 @@ fn ask(scene: &Scene, entries: &[Entry], afterwards: Afterwards, ui: Ui) -> Resu
     paths.sort_unstable();
     paths.dedup();
     for path in paths {
-        ui.say(&format!("  {}", scene.host.short(path)));
+        ui.say(&format!("  {}", host.short(path)));
     }
     // Of an older generation, everything that a newer one has written is another file.
     for path in entries
@@ -256,16 +213,16 @@ fn ask(scene: &Scene, entries: &[Entry], afterwards: Afterwards, ui: Ui) -> Resu
     {
         ui.say(&format!(
             "  except {}, which was edited since",
-            scene.host.short(path)
+            host.short(path)
         ));
     }
     match afterwards {
         Afterwards::Leave => {}
         Afterwards::Restart | Afterwards::Retry => ui.say(&format!(
             "{} is then restarted: running containers stop.",
-            scene.host.unit
+            host.unit
         )),
-        Afterwards::Stop => ui.say(&format!("{} is then stopped, as it was.", scene.host.unit)),
+        Afterwards::Stop => ui.say(&format!("{} is then stopped, as it was.", host.unit)),
     }
     wizard::go_ahead(&mut Terminal, "Undo it?", None)
 }

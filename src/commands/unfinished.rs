@@ -9,7 +9,7 @@ use super::recover::open_soon;
 use super::undo;
 use crate::apply::journal::{self, Entry};
 use crate::apply::unfinished;
-use crate::cli::{Accept, Cli, Command, Global, Setup};
+use crate::cli::{Cli, Command, Global, Setup};
 use crate::error::{Exit, Result};
 use crate::host::{Host, process};
 use crate::report::human;
@@ -25,10 +25,11 @@ pub async fn first(cli: &Cli, ui: Ui) -> Result<Value> {
     let Some((host, entry)) = find(cli) else {
         return Ok(Value::Null);
     };
-    tell(&host, &entry, ui);
-    let finished = agreed(&cli.command, ui)?;
-    if finished {
-        finish(&entry, &cli.global, ui).await?;
+    if !settles_by_itself(&cli.command) {
+        tell(&host, &entry, &cli.command, ui);
+        if agreed(&cli.command, ui)? {
+            finish(&entry, &cli.global, ui).await?;
+        }
     }
     Ok(json!({
         "generation": entry.generation,
@@ -36,7 +37,6 @@ pub async fn first(cli: &Cli, ui: Ui) -> Result<Value> {
         "state": entry.state,
         "begun": entry.begun,
         "files": entry.paths().collect::<Vec<_>>(),
-        "finished": finished,
     }))
 }
 
@@ -59,7 +59,7 @@ fn find(cli: &Cli) -> Option<(Host, Entry)> {
 }
 
 /// Even to those who want to hear of nothing but results and errors.
-fn tell(host: &Host, entry: &Entry, ui: Ui) {
+fn tell(host: &Host, entry: &Entry, command: &Command, ui: Ui) {
     if ui.json {
         return;
     }
@@ -70,6 +70,9 @@ fn tell(host: &Host, entry: &Entry, ui: Ui) {
     for path in entry.paths() {
         let _ = writeln!(err, "    {}", host.short(path));
     }
+    if matches!(command, Command::Undo(_)) {
+        return;
+    }
     let flag = human::of(&entry.unit);
     let _ = writeln!(
         err,
@@ -77,14 +80,15 @@ fn tell(host: &Host, entry: &Entry, ui: Ui) {
     );
 }
 
+/// `setup` tells it itself, and has it agreed to and finished with the lock in its hands.
+fn settles_by_itself(command: &Command) -> bool {
+    matches!(command, Command::Setup(Setup { dry_run: false, .. }))
+}
+
 /// Whether the undo is to be finished before what was asked for. `undo` itself does nothing else.
 fn agreed(command: &Command, ui: Ui) -> Result<bool> {
     match command {
-        Command::Undo(_) | Command::Confirm => Ok(false),
-        Command::Setup(Setup { dry_run: true, .. }) => Ok(false),
-        Command::Setup(Setup {
-            yes: true, accept, ..
-        }) => Ok(accept.contains(&Accept::ContainersRestart)),
+        Command::Undo(_) | Command::Confirm | Command::Setup(_) => Ok(false),
         _ if !ui.can_ask() || !io::stdout().is_terminal() => Ok(false),
         _ => match wizard::go_ahead(&mut Terminal, "Put that back now?", None) {
             Ok(()) => Ok(true),
