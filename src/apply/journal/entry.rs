@@ -1,6 +1,8 @@
 //! One generation: what was there, what is there instead, and how far that has come.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -68,6 +70,12 @@ pub struct Entry {
     /// By when the work on it is over, or, of an unconfirmed one, by when it must be confirmed.
     #[serde(default)]
     pub deadline: Option<Deadline>,
+    /// InvocationID of the unit before: while it is the same, dockerd runs on undisturbed.
+    #[serde(default)]
+    pub invocation: String,
+    /// What the variables that are to change were in the unit's effective environment.
+    #[serde(default)]
+    pub environment: BTreeMap<String, Option<String>>,
     /// What it was to do, for people.
     #[serde(default)]
     pub planned: Planned,
@@ -207,14 +215,26 @@ impl Entry {
         }
     }
 
-    /// Whether it is half done, or over its deadline: to be taken back, unless a run is still at it.
+    /// Whether it was left half done, or its time to be confirmed is over: to be taken back, unless a
+    /// live run that holds the lock is still at it.
     pub fn is_unfinished(&self) -> bool {
-        let over = |deadline: &Deadline| deadline.left().is_none();
         match self.state {
             State::Begun | State::Undoing => true,
-            State::Unconfirmed => self.deadline.as_ref().is_none_or(over),
+            State::Unconfirmed => self.waits_for().is_none(),
             State::Written | State::Applied | State::Undone => false,
         }
+    }
+
+    /// How long it waits for `rootless6 confirm` yet.
+    pub fn waits_for(&self) -> Option<Duration> {
+        let left = self.deadline.as_ref().and_then(Deadline::left);
+        left.filter(|_| self.state == State::Unconfirmed)
+    }
+
+    /// Whether it was to be over by now.
+    pub fn is_overdue(&self) -> bool {
+        let over = |deadline: &Deadline| deadline.left().is_none();
+        self.deadline.as_ref().is_some_and(over)
     }
 
     /// The files of this generation.

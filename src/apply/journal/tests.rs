@@ -10,18 +10,18 @@ use crate::host::DockerChoice;
 use crate::plan::FileChange;
 
 /// A home with a directory for configuration.
-struct Home {
+pub(crate) struct Home {
     directory: TempDir,
 }
 
 impl Home {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         fs::create_dir(directory.path().join(".config")).unwrap();
         Self { directory }
     }
 
-    fn host(&self) -> Host {
+    pub(crate) fn host(&self) -> Host {
         let home = self.directory.path().to_owned();
         Host {
             config: home.join(".config"),
@@ -37,7 +37,7 @@ impl Home {
         }
     }
 
-    fn journal(&self) -> Journal {
+    pub(crate) fn journal(&self) -> Journal {
         Journal::open(&self.host()).unwrap()
     }
 
