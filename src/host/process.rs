@@ -22,6 +22,7 @@ use crate::error::{Doing, Error, Exit, Result};
 use crate::hostile::plain;
 
 mod detached;
+pub mod kept;
 
 pub use detached::{ended, leave_behind};
 
