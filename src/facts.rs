@@ -14,6 +14,7 @@ mod network;
 mod options;
 mod platform;
 mod session;
+mod start;
 mod version;
 
 pub use environment::EnvironmentFile;
@@ -22,6 +23,7 @@ pub use network::{Address, Network, Route, RouteKind, RouteTo};
 pub use options::{Given, Options};
 pub use platform::{ChosenBy, Elsewhere, Ipv6Off, Platform};
 pub use session::Session;
+pub use start::{AppArmor, InTheWay, TunUnusable};
 pub use version::Version;
 
 /// The outcome of one look.

@@ -21,10 +21,12 @@ mod places;
 mod platform;
 mod rootlesskit;
 mod session;
+mod start;
 mod tools;
 mod unit_files;
 
 pub use rootlesskit::{join, running};
+pub use start::in_the_way;
 
 /// Our drop-in sorts after `override.conf` and whatever else is in common use.
 pub const DROP_IN: &str = "zz-rootless6.conf";

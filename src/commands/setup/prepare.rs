@@ -54,7 +54,7 @@ pub(super) async fn prepare(
     let intent = request.resolve(scene.facts.rootlesskit_version());
     record.equivalent = Some(equivalent(arguments, global, &request));
     let at_hand = journal.as_ref().ok().and_then(Option::as_ref);
-    let plan = rehearsed_plan(arguments, &scene, &intent, at_hand, ui, steps).await?;
+    let plan = rehearsed_plan(arguments, &scene, &intent, at_hand, &targets, (ui, steps)).await?;
     if plan.is_empty() || (plan.files.is_empty() && arguments.no_restart) {
         nothing_to_do(arguments, &scene, &targets, (&plan, intent.subnet), record).await;
         return Ok(None);
