@@ -279,8 +279,16 @@ fn option<'a>(arguments: &'a [String], name: &str) -> Option<&'a str> {
 }
 
 fn read(path: &Path) -> Seen<String> {
-    match fs::read_to_string(path) {
-        Ok(text) => Seen::Is(text),
+    seen(path, fs::read_to_string(path))
+}
+
+fn read_bytes(path: &Path) -> Seen<Vec<u8>> {
+    seen(path, fs::read(path))
+}
+
+fn seen<T>(path: &Path, read: std::io::Result<T>) -> Seen<T> {
+    match read {
+        Ok(contents) => Seen::Is(contents),
         Err(error) if error.kind() == ErrorKind::NotFound => Seen::Absent,
         Err(error) => Seen::Unknown(format!("read {}: {error}", path.display())),
     }
