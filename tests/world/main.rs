@@ -13,8 +13,11 @@ mod dockerd;
 mod engine;
 mod manager;
 mod parallel;
+mod random;
+mod sequences;
 mod setting;
 mod strace;
 mod tree;
 
 mod crash_points;
+mod failing_disk;

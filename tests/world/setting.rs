@@ -166,6 +166,29 @@ impl Setting {
         ran(self.command(arguments).output().unwrap())
     }
 
+    /// Runs the program until it passes this checkpoint.
+    pub(crate) fn runs_until(&self, arguments: &[&str], checkpoint: &str) -> Ran {
+        let mut command = self.command(arguments);
+        ran(command
+            .env("ROOTLESS6_KILL_AT", checkpoint)
+            .output()
+            .unwrap())
+    }
+
+    /// The checkpoints that a run passes, which must end well.
+    #[track_caller]
+    pub(crate) fn checkpoints(&self, arguments: &[&str]) -> Vec<String> {
+        let list = self.places.run.join("checkpoints");
+        let mut command = self.command(arguments);
+        let ran = ran(command
+            .env("ROOTLESS6_CHECKPOINTS", &list)
+            .output()
+            .unwrap());
+        assert_eq!(ran.status, Some(0), "{arguments:?}: {}", ran.said);
+        let passed = fs::read_to_string(list).unwrap_or_default();
+        passed.lines().map(str::to_owned).collect()
+    }
+
     /// The program must end well.
     #[track_caller]
     pub(crate) fn runs_well(&self, arguments: &[&str]) {
@@ -191,6 +214,11 @@ impl Setting {
     /// Everything of the user's but rootless6's own state.
     pub(crate) fn tree(&self) -> Tree {
         Tree::of(&self.places.home, &[&self.state()])
+    }
+
+    /// A path as it is named in trees.
+    pub(crate) fn below_home(&self, path: &Path) -> PathBuf {
+        path.strip_prefix(&self.places.home).unwrap().to_owned()
     }
 
     /// The tree before anything was run.

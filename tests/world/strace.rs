@@ -14,13 +14,15 @@ const CALLS: &str = "openat,openat2,mkdir,mkdirat,write,pwrite64,writev,ftruncat
 
 /// How often a point that was missed is tried again: how often a socket is written to on the way
 /// there depends on how fast others answer.
-const TRIES: usize = 5;
+const TRIES: usize = 12;
 
 /// One system call of a run, as the N-th of its name.
 #[derive(Debug, Clone)]
 pub(crate) struct Point {
     call: String,
     nth: u32,
+    /// How many such points are before it.
+    before: usize,
     /// What it was in the run that was counted.
     line: String,
 }
@@ -58,15 +60,11 @@ fn points_in(log: &str, home: &Path) -> Vec<Point> {
         };
         let nth = seen.entry(call).or_default();
         *nth += 1;
-        let opens = call.starts_with("openat");
-        let changes = !opens
-            || ["O_WRONLY", "O_RDWR", "O_CREAT"]
-                .iter()
-                .any(|flag| rest.contains(flag));
-        if changes && rest.contains(&home) {
+        if is_change(call, rest) && rest.contains(&home) {
             points.push(Point {
                 call: call.to_owned(),
                 nth: *nth,
+                before: points.len(),
                 line: rest.replace(&home, "~"),
             });
         }
@@ -74,8 +72,12 @@ fn points_in(log: &str, home: &Path) -> Vec<Point> {
     points
 }
 
-/// Runs the program in a fresh setting with a fault at this point. The setting is made anew until
-/// the fault has hit a file of the user's.
+fn is_change(call: &str, rest: &str) -> bool {
+    let writes = ["O_WRONLY", "O_RDWR", "O_CREAT"];
+    !call.starts_with("openat") || writes.iter().any(|flag| rest.contains(flag))
+}
+
+/// Runs the program in a fresh setting with a fault at this point.
 #[track_caller]
 pub(crate) fn strike(
     point: &Point,
@@ -83,27 +85,30 @@ pub(crate) fn strike(
     arguments: &[&str],
     make: impl Fn() -> Setting,
 ) -> (Setting, Ran) {
-    let what = match fault {
-        Fault::Killed => "signal=KILL".to_owned(),
-        Fault::Fails(error) => format!("error={error}"),
+    let (what, mark) = match fault {
+        Fault::Killed => ("signal=KILL".to_owned(), "= ?"),
+        Fault::Fails(error) => (format!("error={error}"), "(INJECTED)"),
     };
-    let inject = format!("inject={}:{what}:when={}", point.call, point.nth);
+    let mut nth = point.nth;
     for _ in 0..TRIES {
+        let inject = format!("inject={}:{what}:when={nth}", point.call);
         let setting = make();
         let (ran, log) = traced(&setting, arguments, Some(&inject));
-        let last = points_in(&log, &setting.places.home).pop();
-        let hit = match fault {
-            Fault::Killed => {
-                last.is_some_and(|last| last.line.ends_with("= ?") && last.call == point.call)
-            }
-            Fault::Fails(_) => log.lines().any(|line| {
-                line.ends_with("(INJECTED)")
-                    && line.contains(&setting.places.home.display().to_string())
-            }),
-        };
-        if hit {
+        // What was struck is the last line until then.
+        let end = log.find(mark).map_or(log.len(), |at| at + mark.len());
+        let until_then = points_in(&log[..end], &setting.places.home);
+        let passed = until_then.len();
+        let hit = until_then
+            .last()
+            .is_some_and(|last| last.line.ends_with(mark));
+        if hit && passed == point.before + 1 {
             return (setting, ran);
         }
+        nth = if passed > point.before {
+            nth - 1
+        } else {
+            nth + 1
+        };
     }
     panic!("{point}: never hit in {TRIES} tries");
 }

@@ -45,6 +45,22 @@ impl Tree {
         }
     }
 
+    /// Makes a path what it is in another tree, with the directories above it.
+    pub(crate) fn takes_over(&mut self, other: &Self, path: &Path) {
+        self.0.remove(path);
+        let there = other.0.get(path).is_some();
+        for path in path.ancestors().filter(|_| there) {
+            self.0.insert(path.to_owned(), other.0[path].clone());
+        }
+    }
+
+    /// Gives a file another mode, if it is there.
+    pub(crate) fn change_mode(&mut self, path: &Path, mode: u32) {
+        if let Some(what) = self.0.get_mut(path) {
+            what.replace_range(..4, &format!("{mode:04o}"));
+        }
+    }
+
     /// What differs, one line each.
     pub(crate) fn difference(&self, other: &Self) -> String {
         let names = self.0.keys().chain(other.0.keys());
