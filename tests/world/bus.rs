@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use futures_util::StreamExt;
 use tokio::net::UnixListener;
+use tokio::sync::watch;
 use zbus::connection::Builder;
 use zbus::message::{Header, Message, Type};
 use zbus::{Connection, MessageStream, OwnedObjectPath, OwnedVariant, Variant};
@@ -23,6 +24,8 @@ const MANAGER: &str = "org.freedesktop.systemd1.Manager";
 pub(crate) struct Bus {
     manager: Mutex<Manager>,
     connections: Mutex<Vec<Connection>>,
+    /// Whether a restart may begin.
+    open: watch::Sender<bool>,
 }
 
 impl Bus {
@@ -30,11 +33,17 @@ impl Bus {
         Arc::new(Self {
             manager: Mutex::new(manager),
             connections: Mutex::default(),
+            open: watch::Sender::new(true),
         })
     }
 
     pub(crate) fn manager(&self) -> MutexGuard<'_, Manager> {
         self.manager.lock().unwrap()
+    }
+
+    /// Lets whoever restarts dockerd wait, or go on.
+    pub(crate) fn lets_restart(&self, open: bool) {
+        self.open.send_replace(open);
     }
 
     /// Serves whoever connects, until it is dropped.
@@ -58,6 +67,13 @@ impl Bus {
             let message = message?;
             if message.message_type() != Type::MethodCall {
                 continue;
+            }
+            if message
+                .header()
+                .member()
+                .is_some_and(|member| member == "RestartUnit")
+            {
+                let _ = self.open.subscribe().wait_for(|open| *open).await;
             }
             let (answer, jobs) = self.answer(&message)?;
             connection.send(&answer).await?;

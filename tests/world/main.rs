@@ -17,7 +17,9 @@ mod random;
 mod sequences;
 mod setting;
 mod strace;
+mod surroundings;
 mod tree;
 
+mod at_once;
 mod crash_points;
 mod failing_disk;

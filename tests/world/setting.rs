@@ -1,5 +1,6 @@
 //! One user's home with everything in it, and the program at work there.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::{PermissionsExt, chown};
@@ -59,15 +60,20 @@ impl Setting {
     /// A rootless Docker as its setup tool leaves it, running, with a daemon.json of the user's own
     /// and no drop-in.
     pub(crate) fn new() -> Self {
-        let setting = Self::stopped();
+        Self::with_home("home".as_ref())
+    }
+
+    /// The same with a home of this name.
+    pub(crate) fn with_home(name: &OsStr) -> Self {
+        let setting = Self::stopped(name);
         assert!(setting.restart());
         setting
     }
 
     /// The same, and dockerd does not run.
-    pub(crate) fn stopped() -> Self {
+    fn stopped(name: &OsStr) -> Self {
         let directory = tempfile::Builder::new().prefix("r6-").tempdir().unwrap();
-        let home = directory.path().join("home");
+        let home = directory.path().join(name);
         let places = Places {
             config: home.join(".config"),
             run: directory.path().join("run"),
@@ -228,6 +234,15 @@ impl Setting {
 
     pub(crate) fn state(&self) -> PathBuf {
         self.places.home.join(".local/state/rootless6")
+    }
+
+    /// How many generations are on record.
+    pub(crate) fn generations(&self) -> usize {
+        let entries = fs::read_dir(self.state()).into_iter().flatten().flatten();
+        let names = entries.map(|entry| entry.file_name());
+        names
+            .filter(|name| name.to_string_lossy().ends_with(".json"))
+            .count()
     }
 
     /// What `systemctl --user restart docker` does.
