@@ -14,6 +14,7 @@ mod network;
 mod options;
 mod platform;
 mod session;
+mod start;
 mod version;
 
 pub use environment::EnvironmentFile;
@@ -22,6 +23,7 @@ pub use network::{Address, Network, Route, RouteKind, RouteTo};
 pub use options::{Given, Options};
 pub use platform::{ChosenBy, Elsewhere, Ipv6Off, Platform};
 pub use session::Session;
+pub use start::{AppArmor, InTheWay, TunUnusable};
 pub use version::Version;
 
 /// The outcome of one look.
@@ -244,6 +246,8 @@ pub struct Unit {
     pub manager_environment: Vec<(String, String)>,
     /// `EnvironmentFile=`, which beats `Environment=`; a later file beats an earlier one.
     pub environment_files: Vec<EnvironmentFile>,
+    /// `UnsetEnvironment=`, which beats all of them: a name, or a whole assignment.
+    pub unset: Vec<String>,
     /// The command line of `ExecStart=`.
     pub exec_start: Vec<String>,
     /// The process that systemd supervises; 0 when none runs.
@@ -291,7 +295,7 @@ impl Unit {
 pub struct UnitFile {
     /// Where it is.
     pub path: PathBuf,
-    /// Its text, with anything that is not UTF-8 replaced.
+    /// Its text, with [`NO_UTF8`](crate::plan::dropin::NO_UTF8) for anything that is not UTF-8.
     pub text: String,
 }
 

@@ -21,10 +21,12 @@ mod platform;
 mod regular;
 mod rootlesskit;
 mod session;
+mod start;
 mod tools;
 mod unit_files;
 
 pub use rootlesskit::{join, running};
+pub use start::in_the_way;
 
 /// Our drop-in sorts after `override.conf` and whatever else is in common use.
 pub const DROP_IN: &str = "zz-rootless6.conf";
@@ -279,8 +281,16 @@ fn option<'a>(arguments: &'a [String], name: &str) -> Option<&'a str> {
 }
 
 fn read(path: &Path) -> Seen<String> {
-    match regular::text(path) {
-        Ok(text) => Seen::Is(text),
+    seen(path, regular::text(path))
+}
+
+fn read_bytes(path: &Path) -> Seen<Vec<u8>> {
+    seen(path, regular::bytes(path))
+}
+
+fn seen<T>(path: &Path, read: std::io::Result<T>) -> Seen<T> {
+    match read {
+        Ok(contents) => Seen::Is(contents),
         Err(error) if error.kind() == ErrorKind::NotFound => Seen::Absent,
         Err(error) => Seen::Unknown(format!("read {}: {error}", path.display())),
     }

@@ -20,12 +20,14 @@ pub mod subnet;
 mod engine;
 mod environment;
 mod files;
+mod rehearsal;
 pub mod uplink;
 pub mod wait_online;
 
 use files::Files;
 
 pub use environment::VARIABLES;
+pub use rehearsal::Rehearsal;
 pub use shadow::Shadow;
 
 /// What a plan needs from outside besides facts: the plan itself is pure.
@@ -50,8 +52,8 @@ pub struct Plan {
     pub exec_start: Vec<String>,
     /// Why dockerd must be restarted, or nothing.
     pub restart: Option<Restart>,
-    /// RootlessKit's options for a rehearsal; none where its script would choose the driver.
-    pub rehearsal: Option<Vec<String>>,
+    /// How to rehearse RootlessKit's next start; none where its script would choose the driver.
+    pub rehearsal: Option<Rehearsal>,
     /// What can be proved afterwards.
     pub proof: Proof,
     /// What the person should know besides.
@@ -160,7 +162,7 @@ pub fn plan(facts: &Facts, intent: &Intent, given: &Given) -> Result<Plan> {
         exec_start: unit.exec_start.clone(),
         restart: restart(facts, unit, &environment, &files, intent, uplink),
         proof,
-        rehearsal: environment::rehearsal(facts, &base, &environment),
+        rehearsal: rehearsal::planned(facts, unit, intent, &base, &environment),
         files,
         environment,
         notes,

@@ -9,6 +9,7 @@
 //! What is read here says which files are written next, so nothing is believed: the directory and
 //! each entry must be the user's own, and each path one of the user's configuration.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::os::fd::{AsFd as _, OwnedFd};
@@ -70,6 +71,15 @@ pub fn records(host: &Host) -> Result<Vec<Record>> {
         Some((directory, path)) => read_all(&directory, &path, &Tree::of(host)),
         None => Ok(Vec::new()),
     }
+}
+
+/// Those of them that can be read.
+///
+/// # Errors
+/// As [`records`].
+pub fn look(host: &Host) -> Result<Vec<Entry>> {
+    let records = records(host)?.into_iter();
+    Ok(records.filter_map(|record| record.entry.ok()).collect())
 }
 
 /// The run that holds the lock, if there is one.
@@ -176,7 +186,7 @@ impl Journal {
     /// # Errors
     /// As [`Journal::begin`].
     pub fn begin_planned(&self, unit: &str, was: Was, plan: &Plan) -> Result<Entry> {
-        self.begin_with(unit, was, Planned::of(plan, unit))
+        self.begin_with(unit, was, Planned::of(plan))
     }
 
     fn begin_with(&self, unit: &str, was: Was, planned: Planned) -> Result<Entry> {
@@ -194,6 +204,8 @@ impl Journal {
             restarted: false,
             deadline: None,
             planned,
+            invocation: String::new(),
+            environment: BTreeMap::new(),
             changes: Vec::new(),
             made_directories: Vec::new(),
             tree: self.tree.clone(),
@@ -316,4 +328,4 @@ fn set_aside(error: Error, path: &Path) -> Error {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

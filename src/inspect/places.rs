@@ -43,9 +43,14 @@ pub(super) fn locked(tree: &Tree, path: &Path) -> Option<String> {
 /// What to type so that a file can be written, if anything helps.
 pub(super) fn mend(tree: &Tree, path: &Path) -> Option<String> {
     let refusal = tree.refusal(path)?;
-    let is_symlink = matches!(refusal.why, Why::Symlink(_));
-    let leads_nowhere = is_symlink && tree.leads_to(path).is_none();
-    refusal.cure().filter(|_| !leads_nowhere)
+    if !matches!(refusal.why, Why::Symlink(_)) {
+        return refusal.cure();
+    }
+    let target = tree.leads_to(path)?;
+    Some(format!(
+        "`rootless6 setup --follow-symlinks` writes to {}",
+        target.display()
+    ))
 }
 
 #[cfg(test)]

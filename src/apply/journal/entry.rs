@@ -1,6 +1,8 @@
 //! One generation: what was there, what is there instead, and how far that has come.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -68,6 +70,12 @@ pub struct Entry {
     /// By when the work on it is over, or, of an unconfirmed one, by when it must be confirmed.
     #[serde(default)]
     pub deadline: Option<Deadline>,
+    /// InvocationID of the unit before: while it is the same, dockerd runs on undisturbed.
+    #[serde(default)]
+    pub invocation: String,
+    /// What the variables that are to change were in the unit's effective environment.
+    #[serde(default)]
+    pub environment: BTreeMap<String, Option<String>>,
     /// What it was to do, for people.
     #[serde(default)]
     pub planned: Planned,
@@ -83,15 +91,15 @@ pub struct Entry {
 pub struct Planned {
     /// SHA-256, in hex, of what the plan was made from: the unit's command line and each file.
     pub inputs: String,
-    /// What was to be done, in order.
+    /// What was to be written, in order.
     pub steps: Vec<String>,
     /// The variables that the unit was to have.
     pub environment: Vec<(String, String)>,
 }
 
 impl Planned {
-    /// What is kept of a plan for a unit.
-    pub fn of(plan: &Plan, unit: &str) -> Self {
+    /// What is kept of a plan.
+    pub fn of(plan: &Plan) -> Self {
         let mut inputs = Sha256::new();
         let files = plan.files.iter().map(|change| {
             let path = change.path.to_string_lossy();
@@ -102,14 +110,13 @@ impl Planned {
             inputs.update([0]);
         }
         let write = |change: &FileChange| format!("write {}", change.path.display());
-        let restart = plan.restart.map(|_| format!("restart {unit}"));
         Self {
             inputs: inputs
                 .finalize()
                 .iter()
                 .map(|byte| format!("{byte:02x}"))
                 .collect(),
-            steps: plan.files.iter().map(write).chain(restart).collect(),
+            steps: plan.files.iter().map(write).collect(),
             environment: plan.environment.clone(),
         }
     }
@@ -210,14 +217,26 @@ impl Entry {
         }
     }
 
-    /// Whether it is half done, or over its deadline: to be taken back, unless a run is still at it.
+    /// Whether it was left half done, or its time to be confirmed is over: to be taken back, unless a
+    /// live run that holds the lock is still at it.
     pub fn is_unfinished(&self) -> bool {
-        let over = |deadline: &Deadline| deadline.left().is_none();
         match self.state {
             State::Begun | State::Undoing => true,
-            State::Unconfirmed => self.deadline.as_ref().is_none_or(over),
+            State::Unconfirmed => self.waits_for().is_none(),
             State::Written | State::Applied | State::Undone => false,
         }
+    }
+
+    /// How long it waits for `rootless6 confirm` yet.
+    pub fn waits_for(&self) -> Option<Duration> {
+        let left = self.deadline.as_ref().and_then(Deadline::left);
+        left.filter(|_| self.state == State::Unconfirmed)
+    }
+
+    /// Whether it was to be over by now.
+    pub fn is_overdue(&self) -> bool {
+        let over = |deadline: &Deadline| deadline.left().is_none();
+        self.deadline.as_ref().is_some_and(over)
     }
 
     /// The files of this generation.

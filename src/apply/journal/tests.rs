@@ -10,18 +10,18 @@ use crate::host::DockerChoice;
 use crate::plan::FileChange;
 
 /// A home with a directory for configuration.
-struct Home {
+pub(crate) struct Home {
     directory: TempDir,
 }
 
 impl Home {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         fs::create_dir(directory.path().join(".config")).unwrap();
         Self { directory }
     }
 
-    fn host(&self) -> Host {
+    pub(crate) fn host(&self) -> Host {
         let home = self.directory.path().to_owned();
         Host {
             config: home.join(".config"),
@@ -37,7 +37,7 @@ impl Home {
         }
     }
 
-    fn journal(&self) -> Journal {
+    pub(crate) fn journal(&self) -> Journal {
         Journal::open(&self.host()).unwrap()
     }
 
@@ -243,11 +243,21 @@ fn a_file_comes_back_with_bytes_mode_time_and_owner() {
     use std::fs::Permissions;
     use std::os::unix::fs::PermissionsExt;
 
+    use rustix::fs::XattrFlags;
+
     let home = Home::new();
     let journal = home.journal();
     let path = home.path("file");
     fs::write(&path, "old").unwrap();
     fs::set_permissions(&path, Permissions::from_mode(0o640)).unwrap();
+    // Not every file system has them; then neither file has any.
+    let _ = rustix::fs::setxattr(&path, "user.origin", b"theirs", XattrFlags::empty());
+    let origin = || {
+        let mut value = [0; 16];
+        let length = rustix::fs::getxattr(&path, "user.origin", &mut value[..]);
+        length.map(|length| value[..length].to_vec())
+    };
+    let theirs = origin();
     let tree = Tree::of(&home.host());
     let look = || tree.place(&path).unwrap().unwrap().look().unwrap();
     let before = look();
@@ -255,8 +265,10 @@ fn a_file_comes_back_with_bytes_mode_time_and_owner() {
     entry.write(&journal, &change(&path, Some("old"))).unwrap();
     assert!(look().is(b"new"));
     assert_eq!(look().mode(), Some(0o640));
+    assert_eq!(origin(), theirs);
     assert_eq!(entry.restore().restored, [path.clone()]);
     assert_eq!(look(), before);
+    assert_eq!(origin(), theirs);
 }
 
 #[test]
