@@ -24,6 +24,7 @@ mod healthy;
 mod interrupted;
 mod merge;
 mod ping;
+mod places;
 mod platforms;
 mod readme;
 mod renumbering;
