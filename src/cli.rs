@@ -28,6 +28,9 @@ pub struct Cli {
     pub command: Command,
 }
 
+/// Seconds, a day: whoever does not come back within it does not come back.
+const LONGEST_CONFIRM: i64 = 86_400;
+
 /// The unit that dockerd-rootless-setuptool.sh makes.
 pub const DEFAULT_UNIT: &str = "docker.service";
 
@@ -152,6 +155,9 @@ pub struct Setup {
     /// Show what would be done and change nothing
     #[arg(long, env = "ROOTLESS6_DRY_RUN", hide_env = true, value_parser = BoolishValueParser::new())]
     pub dry_run: bool,
+    /// Put the old settings back unless `rootless6 confirm` comes within this time
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=LONGEST_CONFIRM), env = "ROOTLESS6_CONFIRM_WITHIN", hide_env = true)]
+    pub confirm_within: Option<u32>,
     /// Write the files but leave dockerd running as it is
     #[arg(long, env = "ROOTLESS6_NO_RESTART", hide_env = true, value_parser = BoolishValueParser::new())]
     pub no_restart: bool,
