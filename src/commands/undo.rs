@@ -6,8 +6,8 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::Scene;
-use crate::apply::journal::{Entry, Journal, State, Was};
-use crate::apply::{Afterwards, Restored, Site};
+use crate::apply::journal::{Entry, Journal};
+use crate::apply::{Restored, Site};
 use crate::cli::{Global, Undo};
 use crate::error::{Error, Exit, Result};
 use crate::facts::typed;
@@ -56,20 +56,14 @@ async fn undo(arguments: &Undo, global: &Global, ui: Ui, steps: &mut Steps) -> R
     if !arguments.yes {
         ask(&scene, &entry, ui)?;
     }
-    let afterwards = afterwards(&scene, &entry);
     let site = Site {
         host: &scene.host,
         systemd: scene.systemd().map_err(then_again)?,
         patience: Duration::from_secs(global.timeout),
     };
-    let restored = site
-        .roll_back(
-            &journal,
-            std::slice::from_mut(&mut entry),
-            afterwards,
-            steps,
-        )
-        .await?;
+    let entries = std::slice::from_mut(&mut entry);
+    let afterwards = site.afterwards(entries).await;
+    let restored = site.roll_back(&journal, entries, afterwards, steps).await?;
     Ok(Undone {
         restored,
         earlier: standing(&journal, global)?.is_some(),
@@ -82,25 +76,6 @@ fn then_again(mut error: Error) -> Error {
         error.hints = vec!["then run `rootless6 undo` again".to_owned()];
     }
     error
-}
-
-/// dockerd is restarted if it runs with what is taken back, or has failed with it, and must answer
-/// then unless it was failing before. One that was stopped stays stopped, unless a setup that was
-/// cut short stopped it, and one whose unit has gone or is masked is left alone.
-fn afterwards(scene: &Scene, entry: &Entry) -> Afterwards {
-    let stopped = scene
-        .facts
-        .unit
-        .is()
-        .is_some_and(|unit| unit.active_state == "inactive");
-    match entry.state {
-        _ if scene.facts.unit.is_loaded() == Some(false) => Afterwards::Leave,
-        State::Written | State::Unconfirmed | State::Applied | State::Undone if stopped => {
-            Afterwards::Leave
-        }
-        _ if entry.was != Was::Answering => Afterwards::Retry,
-        _ => Afterwards::Restart,
-    }
 }
 
 /// What setup did to one unit is not undone on another: the newest of the unit that was named,
