@@ -9,6 +9,12 @@ const SETUP: &str = "rootless6 setup --yes --accept containers-restart --json";
 const KEPT: &str = "docker run -d --restart always --name kept busybox \
     sh -c 'trap exit TERM; while :; do sleep 1; done'";
 
+/// Runs a command that is killed at a checkpoint, as by SIGKILL.
+fn killed_at(lab: &Lab, checkpoint: &str, command: &str) {
+    lab.alice(&format!("ROOTLESS6_KILL_AT={checkpoint} {command}; exit $?"))
+        .exits(137);
+}
+
 /// Waits until nothing is left to be watched.
 fn until_disarmed(lab: &Lab) {
     lab.alice(
@@ -41,8 +47,7 @@ fn killed_in_the_restart_it_is_taken_back_by_the_timer(suite: &str) {
     let Some(lab) = Lab::up(suite) else { return };
     lab.alice(KEPT).exits(0);
     let before = lab.tree();
-    let killed = lab.alice(&format!("ROOTLESS6_KILL_AT=restart-done {SETUP}"));
-    killed.exits(137);
+    killed_at(&lab, "restart-done", SETUP);
     until_disarmed(&lab);
     is_back(&lab, &before);
 }
@@ -129,8 +134,7 @@ fn what_a_killed_run_left_is_told_first_and_finished_before_anything_else() {
     lab.alice(KEPT).exits(0);
     let before = lab.tree();
     // With the boot the watchdog is gone too, and dockerd starts with what was written.
-    lab.alice(&format!("ROOTLESS6_KILL_AT=read-back {SETUP}"))
-        .exits(137);
+    killed_at(&lab, "read-back", SETUP);
     lab.reboot();
     let status = lab.alice("rootless6 status").exits(0);
     assert!(
@@ -146,8 +150,7 @@ fn what_a_killed_run_left_is_told_first_and_finished_before_anything_else() {
     is_back(&lab, &before);
 
     lab.set_up();
-    lab.alice("ROOTLESS6_KILL_AT=undoing rootless6 undo --yes")
-        .exits(137);
+    killed_at(&lab, "undoing", "rootless6 undo --yes");
     let on_top = lab.set_up();
     assert_eq!(on_top["unfinished"]["state"], "undoing");
     assert_eq!(lab.status()["rootlesskit"]["net"], "pasta");
