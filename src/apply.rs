@@ -23,6 +23,7 @@ pub mod file;
 pub mod journal;
 pub mod restart;
 pub mod rollback;
+pub mod unfinished;
 pub mod watchdog;
 
 pub use rollback::Afterwards;

@@ -112,6 +112,11 @@ pub enum Command {
     Status,
     /// Put back what was there before setup, byte for byte
     Undo(Undo),
+    /// Keep what `setup --confirm-within` has done
+    Confirm,
+    /// Finish what was cut short; a timer of the user's systemd runs this while setup is at work
+    #[command(hide = true)]
+    Recover,
     /// Give tap0 its IPv6 address and route; dockerd's unit runs this at each start
     #[command(hide = true)]
     Uplink,
@@ -363,4 +368,10 @@ pub struct Undo {
     /// Ask nothing
     #[arg(short, long, env = "ROOTLESS6_YES", hide_env = true, value_parser = BoolishValueParser::new())]
     pub yes: bool,
+    /// Show what setup has done, the newest first, and change nothing
+    #[arg(long, env = "ROOTLESS6_LIST", hide_env = true, value_parser = BoolishValueParser::new())]
+    pub list: bool,
+    /// Take back everything after the setup of this number in the list; 0 takes back all
+    #[arg(long, value_name = "N", env = "ROOTLESS6_TO", hide_env = true)]
+    pub to: Option<u32>,
 }

@@ -136,19 +136,7 @@ impl Journal {
     /// # Errors
     /// When one cannot be read, or a newer rootless6 has written it.
     pub fn entries(&self) -> Result<Vec<Entry>> {
-        let doing = || format!("read {}", self.directory.display());
-        let mut entries = Vec::new();
-        for file in fs::read_dir(&self.directory).doing(doing)? {
-            let path = file.doing(doing)?.path();
-            if path
-                .extension()
-                .is_some_and(|extension| extension == "json")
-            {
-                entries.push(read(&path)?);
-            }
-        }
-        entries.sort_by_key(|entry| entry.generation);
-        Ok(entries)
+        read_all(&self.directory)
     }
 
     /// The newest generation that is still in force, or was left half done.
@@ -223,6 +211,36 @@ impl Journal {
         json.push('\n');
         file::replace(&path, json.as_bytes())
     }
+}
+
+/// All generations below a state directory, oldest first, without the lock: each is whole, and may
+/// be another one a moment later.
+///
+/// # Errors
+/// As [`Journal::entries`]. Where there is no journal yet, there are none.
+pub fn look(state: &Path) -> Result<Vec<Entry>> {
+    let directory = state.join("rootless6");
+    if directory.is_dir() {
+        read_all(&directory)
+    } else {
+        Ok(Vec::new())
+    }
+}
+
+fn read_all(directory: &Path) -> Result<Vec<Entry>> {
+    let doing = || format!("read {}", directory.display());
+    let mut entries = Vec::new();
+    for file in fs::read_dir(directory).doing(doing)? {
+        let path = file.doing(doing)?.path();
+        if path
+            .extension()
+            .is_some_and(|extension| extension == "json")
+        {
+            entries.push(read(&path)?);
+        }
+    }
+    entries.sort_by_key(|entry| entry.generation);
+    Ok(entries)
 }
 
 fn read(path: &Path) -> Result<Entry> {

@@ -12,6 +12,7 @@ use std::time::Duration;
 use futures_util::future::select_all;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::pty::openpty;
+use nix::time::{ClockId, clock_gettime};
 use nix::unistd::read;
 use tokio::io::AsyncReadExt;
 use tokio::process::Command;
@@ -23,7 +24,7 @@ use crate::hostile::plain;
 
 mod detached;
 
-pub use detached::{ended, leave_behind};
+pub use detached::{end, ended, leave_behind};
 
 /// What `--version` may take before it counts as hanging.
 const VERSION_DEADLINE: Duration = Duration::from_secs(5);
@@ -58,6 +59,13 @@ pub fn parent(pid: u32) -> Option<u32> {
 /// wherever Docker runs (proc_pid_stat(5), field 22).
 pub fn started(pid: u32) -> Option<u64> {
     stat(pid, 22)?.parse().ok()
+}
+
+/// How long ago that moment was, in hundredths of a second since boot: the time asleep counts
+/// (`CLOCK_BOOTTIME`, clock_gettime(2)).
+pub fn age(started: u64) -> Duration {
+    let now = clock_gettime(ClockId::CLOCK_BOOTTIME).map_or(Duration::ZERO, Duration::from);
+    now.saturating_sub(Duration::from_millis(started.saturating_mul(10)))
 }
 
 /// A field of /proc/PID/stat, counted from 1 as the manual does; from 3 on, they come after the

@@ -14,8 +14,10 @@ use crate::facts::{EnvironmentFile, Seen, Unit};
 
 mod address;
 mod private;
+mod timer;
 
 pub use address::Address;
+pub use timer::Timer;
 
 /// A manager that answers at all answers at once; `Reload` runs every generator and may take a few
 /// seconds on a busy machine.
@@ -33,6 +35,13 @@ trait Manager {
     fn reset_failed_unit(&self, name: &str) -> zbus::Result<()>;
     fn restart_unit(&self, name: &str, mode: &str) -> zbus::Result<OwnedObjectPath>;
     fn stop_unit(&self, name: &str, mode: &str) -> zbus::Result<OwnedObjectPath>;
+    fn start_transient_unit(
+        &self,
+        name: &str,
+        mode: &str,
+        properties: &[(&str, Variant<'_>)],
+        aux: &[(&str, Vec<(&str, Variant<'_>)>)],
+    ) -> zbus::Result<OwnedObjectPath>;
     #[zbus(property)]
     fn version(&self) -> zbus::Result<String>;
     #[zbus(property)]

@@ -37,4 +37,5 @@ mod table;
 mod undo;
 mod units;
 mod verify;
+mod watchdog;
 mod wizard;
