@@ -19,7 +19,7 @@ pub(super) fn list(global: &Global) -> Report {
 
 fn listed(global: &Global) -> Result<Report> {
     let host = Host::from_environment(global.unit())?;
-    let mut entries = journal::look(&host.state)?;
+    let mut entries = journal::look(&host)?;
     entries.reverse();
     if let Some(unit) = &global.unit {
         entries.retain(|entry| entry.unit == *unit);

@@ -8,8 +8,8 @@ use serde_json::json;
 use super::Scene;
 use super::generations;
 use super::recover::open_soon;
-use crate::apply::journal::{Entry, Journal, State};
-use crate::apply::{Afterwards, Restored, Site, unfinished};
+use crate::apply::journal::{Entry, Journal};
+use crate::apply::{Afterwards, Edit, Restored, Site, unfinished};
 use crate::cli::{Global, Undo};
 use crate::error::{Error, Exit, Result};
 use crate::facts::typed;
@@ -57,7 +57,7 @@ async fn undo(arguments: &Undo, global: &Global, ui: Ui, steps: &mut Steps) -> R
     if let Ok(docker) = engine::connect(&host.socket) {
         image::remove_images(&docker).await;
     }
-    let journal = open_soon(&host.state).await?;
+    let journal = open_soon(&host).await?;
     let entries = chosen(&journal, arguments, global)?;
     if entries.is_empty() {
         nothing_of(&journal, global)?;
@@ -142,7 +142,7 @@ fn chosen(journal: &Journal, arguments: &Undo, global: &Global) -> Result<Vec<En
 fn standing(journal: &Journal, global: &Global) -> Result<Vec<Entry>> {
     let mut standing = journal.entries()?;
     standing.reverse();
-    standing.retain(|entry| entry.state != State::Undone);
+    standing.retain(Entry::stands);
     let newest = standing.first().map(|entry| entry.unit.clone());
     if let Some(unit) = global.unit.clone().or(newest) {
         standing.retain(|entry| entry.unit == unit);
@@ -237,11 +237,15 @@ fn report(undone: &Undone) -> Report {
     let skipped: Vec<_> = restored
         .skipped
         .iter()
-        .map(|(path, why)| json!({"path": path, "why": why}))
+        .map(|skipped| {
+            let diff = skipped.edit.as_ref().map(Edit::unified);
+            json!({"path": skipped.path.to_string_lossy(), "why": skipped.why, "diff": diff})
+        })
         .collect();
+    let paths = restored.restored.iter().map(|path| path.to_string_lossy());
     let body = json!({
         "generations": undone.generations,
-        "restored": restored.restored,
+        "restored": paths.collect::<Vec<_>>(),
         "skipped": skipped,
     });
     Report::new("undo", exit, undone.text(), body)
