@@ -1,6 +1,6 @@
 //! What an earlier run has left half done is told before anything else, whatever was asked for.
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, IsTerminal as _};
 
 use serde_json::{Value, json};
 
@@ -63,24 +63,21 @@ fn find(cli: &Cli) -> Option<(Host, Entry)> {
 
 /// Even to those who want to hear of nothing but results and errors.
 fn tell(host: &Host, entry: &Entry, command: &Command, ui: Ui) {
-    if ui.json {
-        return;
-    }
-    let mut err = anstream::stderr();
-    let mark = sign(Sign::Weak);
-    let what = human::cut_short(&shown(entry));
-    let _ = writeln!(err, "{mark} {what}");
+    let ui = Ui { quiet: false, ..ui };
+    ui.say(&format!(
+        "{} {}",
+        sign(Sign::Weak),
+        human::cut_short(&shown(entry))
+    ));
     for path in entry.paths() {
-        let _ = writeln!(err, "    {}", host.short(path));
+        ui.say(&format!("    {}", host.short(path)));
     }
-    if matches!(command, Command::Undo(_)) {
-        return;
+    if !matches!(command, Command::Undo(_)) {
+        let flag = human::of(&entry.unit);
+        ui.say(&format!(
+            "  `rootless6 undo{flag}` puts back what was there before"
+        ));
     }
-    let flag = human::of(&entry.unit);
-    let _ = writeln!(
-        err,
-        "  `rootless6 undo{flag}` puts back what was there before"
-    );
 }
 
 /// `setup` tells it itself, and has it agreed to and finished with the lock in its hands.
