@@ -5,7 +5,6 @@
 //! undone before anybody notices. Whatever fails after that is rolled back the same way, and where
 //! this process does not live to do it, the watchdog or the next command does.
 
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::diagnose::Code;
@@ -21,11 +20,15 @@ pub mod checkpoint;
 pub mod deadline;
 pub mod file;
 pub mod journal;
+pub mod place;
+pub mod refusal;
 pub mod restart;
+pub mod restored;
 pub mod rollback;
 pub mod unfinished;
 pub mod watchdog;
 
+pub use restored::{Edit, Restored, Skipped};
 pub use rollback::Afterwards;
 
 use deadline::Deadline;
@@ -158,29 +161,4 @@ fn shadow(unit: &Unit, name: &str) -> Option<String> {
     };
     let last = unit.files.iter().rev().find(|file| sets(&file.text))?;
     (!last.path.ends_with(inspect::DROP_IN)).then(|| last.path.display().to_string())
-}
-
-/// What an undo did.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Restored {
-    /// Files that are as they were.
-    pub restored: Vec<PathBuf>,
-    /// Files that were left alone, and why.
-    pub skipped: Vec<(PathBuf, String)>,
-    /// What went wrong.
-    pub failed: Vec<Error>,
-}
-
-impl Restored {
-    fn and(mut self, other: Self) -> Self {
-        self.restored.extend(other.restored);
-        self.skipped.extend(other.skipped);
-        self.failed.extend(other.failed);
-        self
-    }
-
-    /// Notes a file that was left alone.
-    pub(crate) fn skip(&mut self, path: &Path, why: impl Into<String>) {
-        self.skipped.push((path.to_owned(), why.into()));
-    }
 }

@@ -172,6 +172,9 @@ pub struct Setup {
     /// Keep the change even if IPv6 does not work afterwards
     #[arg(long, env = "ROOTLESS6_KEEP", hide_env = true, value_parser = BoolishValueParser::new())]
     pub keep: bool,
+    /// Write to the target of a symlink that is in place of a file or directory, if that is your own
+    #[arg(long, env = "ROOTLESS6_FOLLOW_SYMLINKS", hide_env = true, value_parser = BoolishValueParser::new())]
+    pub follow_symlinks: bool,
     /// Whether a throw-away RootlessKit shows first that the new settings work [default: auto]
     #[arg(
         long,

@@ -80,22 +80,6 @@ impl Afterwards {
 }
 
 impl Entry {
-    /// Whether it was left half done, or its time to be confirmed is over. It is still being worked
-    /// on where a live run holds the lock.
-    pub fn is_unfinished(&self) -> bool {
-        match self.state {
-            State::Begun | State::Undoing => true,
-            State::Unconfirmed => !self.is_to_be_confirmed(),
-            State::Written | State::Applied | State::Undone => false,
-        }
-    }
-
-    /// Whether it is in force and waits for `rootless6 confirm`.
-    pub fn is_to_be_confirmed(&self) -> bool {
-        let left = self.deadline.as_ref().and_then(Deadline::left);
-        self.state == State::Unconfirmed && left.is_some()
-    }
-
     /// Records what was decided, so that another process would decide the same.
     fn undoing(
         &mut self,

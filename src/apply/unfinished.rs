@@ -1,34 +1,14 @@
 //! Transactions that nobody finishes: cut short, or not confirmed in time.
 
-use std::fs::{self, File};
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use nix::fcntl::{Flock, FlockArg};
-
-use super::deadline::Deadline;
-use super::journal::{Entry, State};
+use super::journal::{self, Entry};
 use crate::error::Result;
-use crate::host::process;
-use crate::host::run_id::RunId;
+use crate::host::{Host, process};
 
 /// A run that has just begun to finish what an earlier one left has not said so yet: a look round
 /// comes first.
 const TAKING_OVER: Duration = Duration::from_secs(30);
-
-impl Entry {
-    /// How long it waits for `rootless6 confirm` yet.
-    pub fn waits_for(&self) -> Option<Duration> {
-        let left = self.deadline.as_ref().and_then(Deadline::left);
-        left.filter(|_| self.state == State::Unconfirmed)
-    }
-
-    /// Whether it was to be over by now.
-    fn is_overdue(&self) -> bool {
-        let over = |deadline: &Deadline| deadline.left().is_none();
-        self.deadline.as_ref().is_some_and(over)
-    }
-}
 
 /// The unfinished generations of a unit, else of the newest one's unit; newest first, as they are
 /// to be taken back.
@@ -45,54 +25,36 @@ pub fn of(entries: Vec<Entry>, unit: Option<&str>) -> Vec<Entry> {
     unfinished
 }
 
-/// Whether a run holds the lock of a state directory.
-pub fn somebody_is_at_it(state: &Path) -> bool {
-    let Ok(file) = File::open(lock(state)) else {
-        return false;
-    };
-    Flock::lock(file, FlockArg::LockSharedNonblock).is_err()
-}
-
 /// Ends the run that holds the lock, where all that it can be about was to be over by now: it is
 /// stopped, or waits for something that does not come. Tells whether it has.
 ///
 /// # Errors
 /// When the kernel refuses.
-pub async fn end_a_stuck_run(state: &Path, entries: &[Entry]) -> Result<bool> {
-    let Some(holder) = holder(state) else {
+pub async fn end_a_stuck_run(host: &Host, entries: &[Entry]) -> Result<bool> {
+    let Some(holder) = journal::holder(host)? else {
         return Ok(false);
     };
-    let (Some(pid), Some(_)) = (holder.process(), entries.first()) else {
-        return Ok(false);
-    };
-    if !entries.iter().all(Entry::is_overdue) || holder.age() < TAKING_OVER {
+    let overdue = !entries.is_empty() && entries.iter().all(Entry::is_overdue);
+    if !overdue || process::age(holder.started) < TAKING_OVER {
         return Ok(false);
     }
-    process::end(pid, || {
-        holder.process() == Some(pid) && self::holder(state) == Some(holder)
+    process::end(holder.pid, || {
+        holder.is_alive() && matches!(journal::holder(host), Ok(Some(now)) if now == holder)
     })
     .await?;
     Ok(true)
 }
 
-/// Whoever took the lock last; its file's first line says so.
-fn holder(state: &Path) -> Option<RunId> {
-    let text = fs::read_to_string(lock(state)).ok()?;
-    RunId::parse(text.lines().next()?)
-}
-
-fn lock(state: &Path) -> PathBuf {
-    state.join("rootless6/lock")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::apply::journal::{Journal, Was};
+    use crate::apply::deadline::Deadline;
+    use crate::apply::journal::tests::Home;
+    use crate::apply::journal::{State, Was};
 
     fn entry(state: State, seconds: Option<u64>) -> Entry {
-        let directory = tempfile::tempdir().unwrap();
-        let journal = Journal::open(directory.path()).unwrap();
+        let home = Home::new();
+        let journal = home.journal();
         let mut entry = journal.begin("docker.service", Was::Answering).unwrap();
         entry.state = state;
         entry.deadline = seconds.map(|seconds| Deadline::after(Duration::from_secs(seconds)));
@@ -142,12 +104,13 @@ mod tests {
     }
 
     #[test]
-    fn a_lock_that_is_held_is_seen_without_waiting() {
-        let directory = tempfile::tempdir().unwrap();
-        assert!(!somebody_is_at_it(directory.path()));
-        let journal = Journal::open(directory.path()).unwrap();
-        assert!(somebody_is_at_it(directory.path()));
+    fn who_holds_the_lock_is_seen_without_waiting() {
+        let home = Home::new();
+        let held = || journal::holder(&home.host()).unwrap().is_some();
+        assert!(!held());
+        let journal = home.journal();
+        assert!(held());
         drop(journal);
-        assert!(!somebody_is_at_it(directory.path()));
+        assert!(!held());
     }
 }

@@ -26,7 +26,7 @@ pub async fn run(global: &Global, ui: Ui) -> Report {
 /// The text, and the generation that was confirmed, if it was not before.
 async fn confirm(global: &Global, ui: Ui) -> Result<(Exit, String, Option<u32>)> {
     let host = Host::from_environment(global.unit())?;
-    let journal = open_soon(&host.state).await?;
+    let journal = open_soon(&host).await?;
     let Some(mut entry) = newest(&journal, global)? else {
         return Err(nothing("setup has never been run here"));
     };

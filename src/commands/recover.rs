@@ -4,7 +4,6 @@
 //! ends a run that was to be over and is not, finishes what was cut short, and stops its own timer
 //! once there is nothing left to watch. Whatever kills it, the timer starts it again.
 
-use std::path::Path;
 use std::time::Duration;
 
 use serde_json::json;
@@ -38,13 +37,13 @@ pub async fn run(global: &Global, ui: Ui) -> Report {
 async fn recover(global: &Global, ui: Ui, steps: &mut Steps) -> Result<String> {
     let host = Host::from_environment(global.unit())?;
     // Without the lock: whoever takes it just now is not to be told that somebody is at work.
-    if waits(&watched(journal::look(&host.state)?, &host.unit)) {
+    if waits(&watched(journal::look(&host)?, &host.unit)) {
         return Ok(String::new());
     }
     let Some(journal) = take_over(&host).await? else {
         return Ok(String::new());
     };
-    let watched = watched(journal.entries()?, &host.unit);
+    let watched = watched(journal::look(&host)?, &host.unit);
     if waits(&watched) {
         return Ok(String::new());
     }
@@ -52,8 +51,8 @@ async fn recover(global: &Global, ui: Ui, steps: &mut Steps) -> Result<String> {
         // For the log.
         ui.say(&human::cut_short(&shown(newest)));
     }
-    let finished = undo::finish(&journal, global, steps).await;
-    let left = unfinished::of(journal.entries()?, Some(&host.unit));
+    let finished = undo::finish(&journal, &host, global, steps).await;
+    let left = unfinished::of(journal::look(&host)?, Some(&host.unit));
     if left.is_empty() {
         watchdog::disarm(&Systemd::connect(&host.bus).await?, &host).await;
     }
@@ -77,14 +76,14 @@ fn waits(watched: &[Entry]) -> bool {
 /// The lock of a journal whose last run is no more, or is ended here; none while that run is at work
 /// in time.
 async fn take_over(host: &Host) -> Result<Option<Journal>> {
-    if let Some(journal) = free(Journal::open(&host.state))? {
+    if let Some(journal) = free(Journal::open(host))? {
         return Ok(Some(journal));
     }
-    let watched = watched(journal::look(&host.state)?, &host.unit);
-    if !unfinished::end_a_stuck_run(&host.state, &watched).await? {
+    let watched = watched(journal::look(host)?, &host.unit);
+    if !unfinished::end_a_stuck_run(host, &watched).await? {
         return Ok(None);
     }
-    free(open_soon(&host.state).await)
+    free(open_soon(host).await)
 }
 
 fn free(opened: Result<Journal>) -> Result<Option<Journal>> {
@@ -103,10 +102,10 @@ const MOMENT: Duration = Duration::from_secs(2);
 ///
 /// # Errors
 /// As [`Journal::open`].
-pub(super) async fn open_soon(state: &Path) -> Result<Journal> {
+pub(super) async fn open_soon(host: &Host) -> Result<Journal> {
     let deadline = Instant::now() + MOMENT;
     loop {
-        match Journal::open(state) {
+        match Journal::open(host) {
             Err(error) if error.exit == Exit::Busy && Instant::now() < deadline => {
                 sleep(Duration::from_millis(50)).await;
             }

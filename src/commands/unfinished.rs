@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal as _};
 
 use serde_json::{Value, json};
 
-use super::generations::shown;
+use super::generations::{files, shown};
 use super::recover::open_soon;
 use super::undo;
 use crate::apply::journal::{self, Entry};
@@ -36,7 +36,7 @@ pub async fn first(cli: &Cli, ui: Ui) -> Result<Value> {
         "unit": entry.unit,
         "state": entry.state,
         "begun": entry.begun,
-        "files": entry.paths().collect::<Vec<_>>(),
+        "files": files(&entry),
     }))
 }
 
@@ -53,9 +53,12 @@ fn find(cli: &Cli) -> Option<(Host, Entry)> {
     }
     // What cannot be looked at is told by whoever needs it.
     let host = Host::from_environment(cli.global.unit()).ok()?;
-    let entries = journal::look(&host.state).ok()?;
+    let entries = journal::look(&host).ok()?;
     let entry = unfinished::of(entries, None).into_iter().next()?;
-    (!unfinished::somebody_is_at_it(&host.state)).then_some((host, entry))
+    journal::holder(&host)
+        .ok()?
+        .is_none()
+        .then_some((host, entry))
 }
 
 /// Even to those who want to hear of nothing but results and errors.
@@ -98,13 +101,13 @@ fn agreed(command: &Command, ui: Ui) -> Result<bool> {
 async fn finish(entry: &Entry, global: &Global, ui: Ui) -> Result<()> {
     process::hold_signals();
     let host = Host::from_environment(&entry.unit)?;
-    let journal = open_soon(&host.state).await?;
+    let journal = open_soon(&host).await?;
     let global = Global {
         unit: Some(entry.unit.clone()),
         ..global.clone()
     };
     let mut steps = ui.steps();
-    let finished = undo::finish(&journal, &global, &mut steps).await;
+    let finished = undo::finish(&journal, &host, &global, &mut steps).await;
     if let Err(error) = finished {
         steps.fail();
         return Err(error);

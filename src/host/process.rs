@@ -23,6 +23,7 @@ use crate::error::{Doing, Error, Exit, Result};
 use crate::hostile::plain;
 
 mod detached;
+pub mod kept;
 
 pub use detached::{end, ended, leave_behind};
 

@@ -32,8 +32,7 @@ impl RunId {
         }
     }
 
-    /// As it was written by [`fmt::Display`].
-    pub fn parse(text: &str) -> Option<Self> {
+    fn parse(text: &str) -> Option<Self> {
         let mut parts = text.split('-');
         let id = Self {
             pid: parts.next()?.parse().ok()?,
@@ -41,17 +40,6 @@ impl RunId {
             namespace: parts.next()?.parse().ok()?,
         };
         parts.next().is_none().then_some(id)
-    }
-
-    /// The run's process, if it goes on and can be seen from here.
-    pub fn process(self) -> Option<u32> {
-        let here = self.namespace != 0 && self.namespace == Self::own().namespace;
-        (here && process::started(self.pid) == Some(self.started)).then_some(self.pid)
-    }
-
-    /// How long ago its process was started.
-    pub fn age(self) -> Duration {
-        process::age(self.started)
     }
 }
 

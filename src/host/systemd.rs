@@ -318,6 +318,7 @@ fn unit_from(name: &str, unit: &Properties, service: &Properties) -> Unit {
                 variables: Seen::Absent,
             })
             .collect(),
+        unset: texts(service, "UnsetEnvironment").collect(),
         exec_start: exec_start(service),
         main_pid: read(service, "MainPID").unwrap_or(0),
         invocation_id: read::<Vec<u8>>(unit, "InvocationID")

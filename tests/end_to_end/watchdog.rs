@@ -11,8 +11,10 @@ const KEPT: &str = "docker run -d --restart always --name kept busybox \
 
 /// Runs a command that is killed at a checkpoint, as by SIGKILL.
 fn killed_at(lab: &Lab, checkpoint: &str, command: &str) {
-    lab.alice(&format!("ROOTLESS6_KILL_AT={checkpoint} {command}; exit $?"))
-        .exits(137);
+    lab.alice(&format!(
+        "ROOTLESS6_KILL_AT={checkpoint} {command}; exit $?"
+    ))
+    .exits(137);
 }
 
 /// Waits until nothing is left to be watched.

@@ -5,6 +5,7 @@ use super::rehearsed::rehearsed_plan;
 use super::vantages::vantages;
 use super::{Record, Scene};
 use crate::apply::journal::{self, Journal};
+use crate::apply::place::Tree;
 use crate::cli::{DEFAULT_UNIT, Global, Rehearse, Setup};
 use crate::commands::with_settings;
 use crate::diagnose::{Wanted, diagnose_for, obstacle};
@@ -53,7 +54,7 @@ pub(super) async fn prepare(
     let intent = request.resolve(scene.facts.rootlesskit_version());
     record.equivalent = Some(equivalent(arguments, global, &request));
     let at_hand = journal.as_ref().ok().and_then(Option::as_ref);
-    let plan = rehearsed_plan(arguments, &scene, &intent, at_hand, ui, steps).await?;
+    let plan = rehearsed_plan(arguments, &scene, &intent, at_hand, &targets, (ui, steps)).await?;
     if plan.is_empty() || (plan.files.is_empty() && arguments.no_restart) {
         nothing_to_do(arguments, &scene, &targets, (&plan, intent.subnet), record).await;
         return Ok(None);
@@ -64,8 +65,9 @@ pub(super) async fn prepare(
         return Err(error);
     }
     let journal = journal?;
+    let tree = Tree::of(&scene.host);
     for change in &plan.files {
-        journal::unchanged(change)?;
+        journal::unchanged(&tree, change)?;
     }
     let restarts = plan.restart.is_some() && !arguments.no_restart;
     let stopping = if restarts {
@@ -115,7 +117,10 @@ async fn look(
     asks: bool,
     ui: Ui,
 ) -> Result<Looked> {
-    let scene = Scene::look(global.unit()).await?;
+    let mut scene = Scene::look(global.unit()).await?;
+    if arguments.follow_symlinks {
+        scene.facts.follow_symlinks();
+    }
     let mut request = with_settings(
         arguments.request.clone(),
         &scene.host,
@@ -222,6 +227,7 @@ fn equivalent(arguments: &Setup, global: &Global, request: &Request) -> String {
         (arguments.no_restart, "--no-restart"),
         (arguments.no_verify, "--no-verify"),
         (arguments.keep, "--keep"),
+        (arguments.follow_symlinks, "--follow-symlinks"),
         (arguments.rehearse == Rehearse::Never, "--rehearse=never"),
     ] {
         if given {

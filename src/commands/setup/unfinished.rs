@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Scene;
 use super::consent::running;
 use crate::apply::journal::{Entry, Journal};
-use crate::apply::{Afterwards, Site};
+use crate::apply::{Afterwards, Site, Skipped};
 use crate::cli::{Accept, Global, Setup};
 use crate::error::{Error, Exit, Result};
 use crate::facts::typed;
@@ -21,7 +21,7 @@ pub(super) fn lock(arguments: &Setup, host: &Host) -> Result<Option<Journal>> {
     if arguments.dry_run {
         return Ok(None);
     }
-    Journal::open(&host.state).map(Some)
+    Journal::open(host).map(Some)
 }
 
 /// Finishes taking back what a run that was killed left half done.
@@ -62,7 +62,7 @@ pub(super) async fn finish_first(
         agreed(arguments, &scene).await?;
     }
     let restored = site.finish_undo(journal, steps).await?.unwrap_or_default();
-    for (path, why) in &restored.skipped {
+    for Skipped { path, why, .. } in &restored.skipped {
         ui.say(&format!("  {} stays: {why}", scene.host.short(path)));
     }
     ui.say("");
@@ -72,7 +72,7 @@ pub(super) async fn finish_first(
 /// What is unfinished of this unit, newest first.
 fn left_over(journal: &Journal, unit: &str) -> Result<Vec<Entry>> {
     let mut entries = journal.entries()?;
-    if entries.iter().any(Entry::is_to_be_confirmed) {
+    if entries.iter().any(|entry| entry.waits_for().is_some()) {
         return Err(Error::new(
             Exit::NotApplied,
             "an earlier setup waits to be confirmed, and nothing is built on it before",

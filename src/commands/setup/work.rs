@@ -53,7 +53,7 @@ impl Work<'_> {
             scene,
             ..
         } = self.prepared;
-        let mut entry = journal.begin(&self.site.host.unit, was(scene))?;
+        let mut entry = journal.begin_planned(&self.site.host.unit, was(scene), plan)?;
         self.site.begin(plan, journal, &mut entry).await?;
         let worked = tokio::select! {
             // One that came before the first effect comes before it here, too.
@@ -213,7 +213,10 @@ impl Work<'_> {
         let left: Vec<_> = restored
             .skipped
             .iter()
-            .map(|(path, why)| format!("{} ({why})", self.site.host.short(path)))
+            .map(|skipped| {
+                let path = self.site.host.short(&skipped.path);
+                format!("{path} ({})", skipped.why)
+            })
             .collect();
         let back = if left.is_empty() {
             "everything was put back".to_owned()
