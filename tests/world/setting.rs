@@ -1,0 +1,372 @@
+//! One user's home with everything in it, and the program at work there.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::io::Write as _;
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::net::UnixListener;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::{Arc, OnceLock};
+use std::thread::JoinHandle;
+
+use tempfile::TempDir;
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
+
+use super::bus::Bus;
+use super::dockerd::refusal;
+use super::manager::{Manager, Places, UNIT};
+use super::tree::Tree;
+
+/// Whoever is not root: the program refuses root, and tests may be run as root.
+pub(crate) const NOBODY: u32 = 65534;
+
+/// What asks nothing, sends nothing and has nothing random in it.
+pub(crate) const SETUP: &[&str] = &[
+    "setup",
+    "--yes",
+    "--accept",
+    "containers-restart",
+    "--no-verify",
+    "--rehearse=never",
+    "--subnet=fd5a:5a5a:5a5a:1::/64",
+    "--new-networks=keep",
+];
+
+pub(crate) const UNDO: &[&str] = &["undo", "--yes"];
+
+/// A user's machine.
+pub(crate) struct Setting {
+    _directory: TempDir,
+    pub(crate) places: Places,
+    pub(crate) bus: Arc<Bus>,
+    runtime: Option<Handle>,
+    over: Option<oneshot::Sender<()>>,
+    serving: Option<JoinHandle<()>>,
+    beginning: Tree,
+}
+
+/// What a run has come to.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    /// None when it was killed.
+    pub(crate) status: Option<i32>,
+    pub(crate) said: String,
+}
+
+impl Setting {
+    /// A rootless Docker as its setup tool leaves it, running, with a daemon.json of the user's own
+    /// and no drop-in.
+    pub(crate) fn new() -> Self {
+        Self::with_home("home".as_ref())
+    }
+
+    /// The same with a home of this name.
+    pub(crate) fn with_home(name: &OsStr) -> Self {
+        let setting = Self::stopped(name);
+        assert!(setting.restart());
+        setting
+    }
+
+    /// The same, and dockerd does not run.
+    fn stopped(name: &OsStr) -> Self {
+        let directory = tempfile::Builder::new().prefix("r6-").tempdir().unwrap();
+        let home = directory.path().join(name);
+        let places = Places {
+            config: home.join(".config"),
+            run: directory.path().join("run"),
+            bin: directory.path().join("bin"),
+            home,
+        };
+        for path in [
+            &places.run,
+            &places.bin,
+            &places.home.join(".local/state"),
+            &places.config,
+        ] {
+            fs::create_dir_all(path).unwrap();
+        }
+        for (name, prints) in [
+            ("pasta", "pasta 0.0~git20250503.587980c-2"),
+            ("slirp4netns", "slirp4netns version 1.2.1\nlibslirp: 4.8.0"),
+            ("rootlesskit", "rootlesskit version 2.0.2"),
+            ("dockerd", "Docker version 26.1.5+dfsg1, build a72d7cd"),
+        ] {
+            let path = places.bin.join(name);
+            fs::write(&path, format!("#!/bin/sh\necho '{prints}'\n")).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        let unit = format!(
+            "[Unit]\nDescription=Docker Application Container Engine (Rootless)\n\n[Service]\nEnvironment=PATH={}:/usr/bin:/bin\nExecStart=/usr/bin/dockerd-rootless.sh\nType=notify\n",
+            places.bin.display()
+        );
+        hand_over_all(directory.path());
+        let bus = Bus::new(Manager::new(places.clone()));
+        let mut setting = Self {
+            _directory: directory,
+            places,
+            bus,
+            runtime: None,
+            over: None,
+            serving: None,
+            beginning: Tree::default(),
+        };
+        setting.write(&setting.places.units().join(UNIT), unit.as_bytes());
+        setting.write(&setting.places.daemon_json(), b"{\n\t\"debug\": true\n}\n");
+        setting.bus.manager().reload();
+        setting.beginning = setting.tree();
+        setting.serve();
+        setting
+    }
+
+    fn serve(&mut self) {
+        let directory = self.places.run.join("systemd");
+        fs::create_dir(&directory).unwrap();
+        let socket = directory.join("private");
+        let listener = UnixListener::bind(&socket).unwrap();
+        listener.set_nonblocking(true).unwrap();
+        hand_over(&directory);
+        hand_over(&socket);
+        let (over, is_over) = oneshot::channel();
+        let bus = Arc::clone(&self.bus);
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        self.over = Some(over);
+        self.runtime = Some(runtime.handle().clone());
+        self.serving = Some(std::thread::spawn(move || {
+            runtime.block_on(async {
+                let listener = tokio::net::UnixListener::from_std(listener).unwrap();
+                tokio::select! {
+                    () = Arc::clone(&bus).serve(listener) => {}
+                    _ = is_over => {}
+                }
+                bus.manager().stop();
+            });
+        }));
+    }
+
+    /// The program with these arguments, in this user's environment.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        self.command_of(program(), arguments)
+    }
+
+    /// Any program in this user's environment.
+    pub(crate) fn command_of(&self, program: &Path, arguments: &[&str]) -> Command {
+        let mut command = Command::new(program);
+        command
+            .args(arguments)
+            .env_clear()
+            .env("HOME", &self.places.home)
+            .env("XDG_RUNTIME_DIR", &self.places.run)
+            .env("PATH", "/nonexistent")
+            .current_dir("/");
+        as_user(&mut command);
+        command
+    }
+
+    pub(crate) fn runs(&self, arguments: &[&str]) -> Ran {
+        ran(self.command(arguments).output().unwrap())
+    }
+
+    /// Runs the program until it passes this checkpoint.
+    pub(crate) fn runs_until(&self, arguments: &[&str], checkpoint: &str) -> Ran {
+        let mut command = self.command(arguments);
+        ran(command
+            .env("ROOTLESS6_KILL_AT", checkpoint)
+            .output()
+            .unwrap())
+    }
+
+    /// The checkpoints that a run passes, which must end well.
+    #[track_caller]
+    pub(crate) fn checkpoints(&self, arguments: &[&str]) -> Vec<String> {
+        let list = self.places.run.join("checkpoints");
+        let mut command = self.command(arguments);
+        let ran = ran(command
+            .env("ROOTLESS6_CHECKPOINTS", &list)
+            .output()
+            .unwrap());
+        assert_eq!(ran.status, Some(0), "{arguments:?}: {}", ran.said);
+        let passed = fs::read_to_string(list).unwrap_or_default();
+        passed.lines().map(str::to_owned).collect()
+    }
+
+    /// The program must end well.
+    #[track_caller]
+    pub(crate) fn runs_well(&self, arguments: &[&str]) {
+        let ran = self.runs(arguments);
+        assert_eq!(ran.status, Some(0), "{arguments:?}: {}", ran.said);
+    }
+
+    /// Writes a file as the user does, with the directories above it.
+    pub(crate) fn write(&self, path: &Path, bytes: &[u8]) {
+        let missing: Vec<&Path> = path
+            .ancestors()
+            .skip(1)
+            .take_while(|directory| !directory.exists())
+            .collect();
+        for directory in missing.into_iter().rev() {
+            fs::create_dir(directory).unwrap();
+            hand_over(directory);
+        }
+        fs::File::create(path).unwrap().write_all(bytes).unwrap();
+        hand_over(path);
+    }
+
+    /// Everything of the user's but rootless6's own state.
+    pub(crate) fn tree(&self) -> Tree {
+        Tree::of(&self.places.home, &[&self.state()])
+    }
+
+    /// A path as it is named in trees.
+    pub(crate) fn below_home(&self, path: &Path) -> PathBuf {
+        path.strip_prefix(&self.places.home).unwrap().to_owned()
+    }
+
+    /// The tree before anything was run.
+    pub(crate) fn beginning(&self) -> &Tree {
+        &self.beginning
+    }
+
+    pub(crate) fn state(&self) -> PathBuf {
+        self.places.home.join(".local/state/rootless6")
+    }
+
+    /// How many generations are on record.
+    pub(crate) fn generations(&self) -> usize {
+        let entries = fs::read_dir(self.state()).into_iter().flatten().flatten();
+        let names = entries.map(|entry| entry.file_name());
+        names
+            .filter(|name| name.to_string_lossy().ends_with(".json"))
+            .count()
+    }
+
+    /// What `systemctl --user restart docker` does.
+    pub(crate) fn restart(&self) -> bool {
+        let _served_there = self.runtime.as_ref().map(Handle::enter);
+        self.bus.manager().restart()
+    }
+
+    /// Fires each armed timer until none is left, as time would. Each service must end.
+    #[track_caller]
+    pub(crate) fn fires_until_disarmed(&self) {
+        for _ in 0..5 {
+            let timers: Vec<_> = self.bus.manager().timers.values().cloned().collect();
+            if timers.is_empty() {
+                return;
+            }
+            for timer in timers {
+                let arguments: Vec<&str> =
+                    timer.command.iter().skip(1).map(String::as_str).collect();
+                let mut command = self.command_of(Path::new(&timer.command[0]), &arguments);
+                command.env_clear().envs(
+                    timer
+                        .environment
+                        .iter()
+                        .filter_map(|set| set.split_once('=')),
+                );
+                ran(command.output().unwrap());
+            }
+        }
+        panic!("a timer is armed still: {:?}", self.bus.manager().timers);
+    }
+
+    /// dockerd runs with what is on disk, whole: both are one of these states.
+    #[track_caller]
+    pub(crate) fn is_whole(&self, states: &[&Tree], context: &str) {
+        let now = self.tree();
+        let differences: Vec<String> = states.iter().map(|state| state.difference(&now)).collect();
+        assert!(
+            states.contains(&&now),
+            "{context}: neither state stands:\n{}",
+            differences.join("\n\nnor\n\n")
+        );
+        let (live, on_disk, needs_reload) = {
+            let manager = self.bus.manager();
+            let live = manager.dockerd.as_ref();
+            (
+                live.map(|dockerd| dockerd.settings.clone()),
+                manager.settings_on_disk(),
+                manager.needs_reload(),
+            )
+        };
+        assert_eq!(refusal(&on_disk), None, "{context}");
+        assert_eq!(live, Some(on_disk), "{context}: dockerd runs with others");
+        assert!(!needs_reload, "{context}: systemd has not read its files");
+        let left: Vec<_> = fs::read_dir(self.state())
+            .into_iter()
+            .flatten()
+            .flatten()
+            .map(|entry| entry.file_name().to_string_lossy().into_owned())
+            .filter(|name| name != "lock" && !name.ends_with(".json"))
+            .collect();
+        assert!(left.is_empty(), "{context}: left behind: {left:?}");
+    }
+}
+
+impl Drop for Setting {
+    fn drop(&mut self) {
+        drop(self.over.take());
+        if let Some(serving) = self.serving.take() {
+            let _ = serving.join();
+        }
+    }
+}
+
+pub(crate) fn ran(output: Output) -> Ran {
+    let killed = output.status.signal();
+    let mut said = [output.stderr, output.stdout]
+        .concat()
+        .escape_ascii()
+        .to_string()
+        .replace("\\n", "\n");
+    if let Some(signal) = killed {
+        said.push_str(&format!("\n(ended by signal {signal})"));
+    }
+    Ran {
+        status: output.status.code(),
+        said,
+    }
+}
+
+/// Makes a command run as whoever is not root.
+pub(crate) fn as_user(command: &mut Command) -> &mut Command {
+    if nix::unistd::geteuid().is_root() {
+        command.uid(NOBODY).gid(NOBODY);
+    }
+    command
+}
+
+/// Makes a file the user's.
+pub(crate) fn hand_over(path: &Path) {
+    if nix::unistd::geteuid().is_root() {
+        std::os::unix::fs::lchown(path, Some(NOBODY), Some(NOBODY)).unwrap();
+    }
+}
+
+fn hand_over_all(path: &Path) {
+    hand_over(path);
+    if path.is_dir() {
+        for entry in fs::read_dir(path).unwrap() {
+            hand_over_all(&entry.unwrap().path());
+        }
+    }
+}
+
+/// Where everybody may run it; the build's own directory may be root's.
+pub(crate) fn program() -> &'static Path {
+    static COPY: OnceLock<(TempDir, PathBuf)> = OnceLock::new();
+    let (_, path) = COPY.get_or_init(|| {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("rootless6");
+        fs::copy(env!("CARGO_BIN_EXE_rootless6"), &path).unwrap();
+        fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        chown(&path, None, None).unwrap();
+        (directory, path)
+    });
+    path
+}
