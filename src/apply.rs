@@ -2,33 +2,37 @@
 //!
 //! Before the first effect the journal holds the bytes that were there. Between daemon-reload and
 //! the restart the effective environment is read back: what systemd did not take up as meant is
-//! undone before anybody notices. Whatever fails after that is rolled back the same way.
+//! undone before anybody notices. Whatever fails after that is rolled back the same way, and where
+//! this process does not live to do it, the watchdog or the next command does.
 
-use std::cell::Cell;
-use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
-
-use tokio::time::Instant;
+use std::time::Duration;
 
 use crate::diagnose::Code;
 use crate::error::{Error, Exit, Result};
-use crate::facts::{Seen, Unit, typed};
+use crate::facts::{Seen, Unit};
+use crate::host::Host;
 use crate::host::systemd::Systemd;
-use crate::host::{Host, engine, log};
 use crate::inspect;
-use crate::plan::{Plan, dropin, wait_online};
+use crate::plan::{Plan, dropin};
 use crate::ui::Progress;
 
 pub mod checkpoint;
 pub mod deadline;
 pub mod file;
 pub mod journal;
+pub mod place;
+pub mod refusal;
+pub mod restart;
+pub mod restored;
+pub mod rollback;
+pub mod unfinished;
 pub mod watchdog;
 
-use journal::{Entry, Journal, State};
+pub use restored::{Edit, Restored, Skipped};
+pub use rollback::Afterwards;
 
-/// However little time a setup was given, the way back gets enough.
-const ROLLBACK_PATIENCE: Duration = Duration::from_secs(90);
+use deadline::Deadline;
+use journal::{Entry, Journal, State};
 
 /// The running system that a plan is carried out on.
 #[derive(Debug)]
@@ -37,43 +41,62 @@ pub struct Site<'a> {
     pub host: &'a Host,
     /// The user's systemd.
     pub systemd: &'a Systemd,
-    /// Whether dockerd has been told to restart with the new settings.
-    pub restarted: Cell<bool>,
     /// What dockerd's restart may take, once it need not wait for the host's IPv6 any more. systemd
     /// sets no limit of its own (`TimeoutSec=0`).
     pub patience: Duration,
 }
 
 impl Site<'_> {
-    /// Writes the files and restarts dockerd.
+    /// Writes the files, makes systemd read them, and reads back what it has understood. dockerd
+    /// runs on as it is.
     ///
     /// # Errors
     /// What failed; nothing is taken back yet. See [`Site::roll_back`].
-    pub async fn carry_out(
+    pub async fn write(
         &self,
         plan: &Plan,
         journal: &Journal,
         entry: &mut Entry,
-        restart: bool,
         progress: &mut dyn Progress,
     ) -> Result<()> {
         for change in &plan.files {
             progress.begin(&format!("write {}", self.host.short(&change.path)));
             entry.write(journal, change)?;
+            checkpoint::pass("written");
             progress.done();
         }
         progress.begin("make systemd read its files again");
         self.systemd.reload().await?;
+        checkpoint::pass("reloaded");
         progress.done();
         progress.begin("read the effective settings back");
         self.read_back(plan).await?;
+        checkpoint::pass("read-back");
         progress.done();
-        if restart {
-            progress.begin(&format!("restart {}", self.host.unit));
-            self.restarted.set(true);
-            self.restart().await?;
-            progress.done();
+        Ok(())
+    }
+
+    /// Records what is there before the first effect, and arms the way back that needs no process
+    /// of ours.
+    ///
+    /// # Errors
+    /// When either cannot be done; nothing has been changed then.
+    pub async fn begin(&self, plan: &Plan, journal: &Journal, entry: &mut Entry) -> Result<()> {
+        let unit = self.unit().await?;
+        entry.invocation.clone_from(&unit.invocation_id);
+        entry.environment = plan
+            .environment
+            .iter()
+            .map(|(name, _)| (name.clone(), unit.effective(name).map(str::to_owned)))
+            .collect();
+        entry.deadline = Some(Deadline::after(rollback::SLACK));
+        entry.mark(journal, State::Begun)?;
+        checkpoint::pass("begun");
+        if let Err(error) = watchdog::arm(self.systemd, self.host).await {
+            entry.mark(journal, State::Undone)?;
+            return Err(error);
         }
+        checkpoint::pass("armed");
         Ok(())
     }
 
@@ -123,178 +146,6 @@ impl Site<'_> {
             )),
         }
     }
-
-    /// Restarts dockerd and waits until the Engine answers.
-    ///
-    /// # Errors
-    /// When the job fails, or the Engine does not answer in time, with what the log says of it; the
-    /// hints lead there.
-    pub async fn restart(&self) -> Result<()> {
-        let unit = &self.host.unit;
-        let begun = SystemTime::now();
-        let deadline = Instant::now() + self.patience + self.wait_online().await;
-        let restarted = async {
-            self.systemd.restart(unit, deadline).await?;
-            self.answers(deadline).await
-        };
-        let Err(error) = restarted.await else {
-            return Ok(());
-        };
-        let said = log::last_words(log::Of::Since(unit, begun)).await;
-        let hint = format!("see `journalctl --user -u {} -n 50`", typed(unit));
-        Err(said.iter().fold(error, Error::caused_by).hint(hint))
-    }
-
-    /// What the unit's start may spend on waiting for the host's IPv6 before dockerd's own start
-    /// begins.
-    async fn wait_online(&self) -> Duration {
-        let unit = self.unit().await;
-        let files = unit.iter().flat_map(|unit| &unit.files);
-        waits(files.map(|file| file.text.as_str()))
-    }
-
-    /// A socket that nobody answers on may be that of a unit that crashes again and again: watch
-    /// the unit beside it.
-    async fn answers(&self, deadline: Instant) -> Result<()> {
-        let begun = self.unit().await?.restarts;
-        let crashes = async {
-            loop {
-                tokio::time::sleep(Duration::from_millis(300)).await;
-                match self.unit().await {
-                    Ok(unit) if unit.restarts > begun || unit.active_state == "failed" => {
-                        return Error::new(
-                            Exit::NotApplied,
-                            format!("{} starts and dies again", self.host.unit),
-                        )
-                        .caused_by(format!("Result={}", unit.result));
-                    }
-                    _ => {}
-                }
-            }
-        };
-        tokio::select! {
-            answered = engine::answers(&self.host.socket, deadline) => answered,
-            crashed = crashes => Err(crashed),
-        }
-    }
-
-    /// Puts everything back that these entries recorded, then does with dockerd what is asked.
-    /// `entries` are newest first.
-    ///
-    /// # Errors
-    /// Exit 4 when the old state does not stand again; the hints say what to type.
-    pub async fn roll_back(
-        &self,
-        journal: &Journal,
-        entries: &mut [Entry],
-        afterwards: Afterwards,
-        progress: &mut dyn Progress,
-    ) -> Result<Restored> {
-        progress.begin("put the old files back");
-        let each: Vec<Restored> = entries.iter().map(Entry::restore).collect();
-        let failed = each
-            .iter()
-            .flat_map(|restored| &restored.failed)
-            .next()
-            .cloned();
-        if failed.is_none() {
-            progress.done();
-        }
-        for (entry, restored) in entries.iter_mut().zip(&each) {
-            if restored.skipped.is_empty() && restored.failed.is_empty() {
-                // Unmarked, it is undone once more one day, which finds everything in place.
-                let _ = entry.mark(journal, State::Undone);
-            }
-        }
-        if let Err(error) = self.settle(afterwards, progress).await {
-            return Err(match failed {
-                Some(failed) => self.stuck(failed).caused_by(error.message),
-                None => self.down(error, journal),
-            });
-        }
-        if let Some(error) = failed {
-            return Err(self.stuck(error));
-        }
-        Ok(each.into_iter().fold(Restored::default(), Restored::and))
-    }
-
-    async fn settle(&self, afterwards: Afterwards, progress: &mut dyn Progress) -> Result<()> {
-        progress.begin("make systemd read its files again");
-        self.systemd.reload().await?;
-        progress.done();
-        // Of a unit that has gone, or is masked, there is nothing to start.
-        let loaded = self.systemd.unit(&self.host.unit).await?.is_loaded();
-        if loaded == Some(false) || afterwards == Afterwards::Leave {
-            return Ok(());
-        }
-        progress.begin(match afterwards {
-            Afterwards::Leave => return Ok(()),
-            Afterwards::Restart => "restart dockerd with the old settings",
-            Afterwards::Retry => {
-                "start dockerd with the old settings, with which it did not answer before"
-            }
-            Afterwards::Stop => "stop dockerd, which was not running before",
-        });
-        let site = Site {
-            patience: self.patience.max(ROLLBACK_PATIENCE),
-            restarted: Cell::new(true),
-            ..*self
-        };
-        match afterwards {
-            Afterwards::Leave => {}
-            Afterwards::Restart => site.restart().await?,
-            Afterwards::Retry => self.systemd.kick(&self.host.unit).await?,
-            Afterwards::Stop => {
-                let deadline = Instant::now() + site.patience;
-                self.systemd.stop(&self.host.unit, deadline).await?;
-            }
-        }
-        progress.done();
-        Ok(())
-    }
-
-    /// Not all files are back.
-    fn stuck(&self, error: Error) -> Error {
-        let stuck = Error::cannot(Exit::RollbackFailed, "put the old state back")
-            .hint("`rootless6 undo --yes` tries again");
-        self.by_hand(stuck, error)
-    }
-
-    /// The files are back, and with them this undo is over: another one would not try again.
-    fn down(&self, error: Error, journal: &Journal) -> Error {
-        let down = Error::new(
-            Exit::RollbackFailed,
-            format!(
-                "the old files are back, but {} is not as it was",
-                self.host.unit
-            ),
-        );
-        let down = self.by_hand(down, error);
-        match journal.standing_of(&self.host.unit) {
-            Ok(Some(_)) => down.hint(
-                "what setup did before that still stands; another `rootless6 undo` takes that back",
-            ),
-            _ => down,
-        }
-    }
-
-    fn by_hand(&self, mut told: Error, error: Error) -> Error {
-        let unit = typed(&self.host.unit);
-        told = told.caused_by(error.message).hint(format!(
-            "by hand: `systemctl --user daemon-reload; systemctl --user reset-failed {unit}; systemctl --user restart {unit}`"
-        ));
-        told.causes.extend(error.causes);
-        told.hints.extend(error.hints);
-        told
-    }
-}
-
-/// The longest wait for the host's IPv6 that the files of a unit ask for.
-fn waits<'a>(texts: impl Iterator<Item = &'a str>) -> Duration {
-    let longest = texts
-        .filter_map(|text| wait_online::seconds_in(&[text]))
-        .max();
-    Duration::from_secs(longest.unwrap_or(0).into())
 }
 
 /// The last file that sets a variable, or takes all of them back, if it is not our own.
@@ -310,58 +161,4 @@ fn shadow(unit: &Unit, name: &str) -> Option<String> {
     };
     let last = unit.files.iter().rev().find(|file| sets(&file.text))?;
     (!last.path.ends_with(inspect::DROP_IN)).then(|| last.path.display().to_string())
-}
-
-/// What becomes of dockerd once the old files are back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Afterwards {
-    /// It goes on as it is: it was never restarted, or it does not run.
-    Leave,
-    /// It is restarted, and must answer.
-    Restart,
-    /// It is restarted, and may go on failing as it did before.
-    Retry,
-    /// It is stopped.
-    Stop,
-}
-
-/// What an undo did.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Restored {
-    /// Files that are as they were.
-    pub restored: Vec<PathBuf>,
-    /// Files that were left alone, and why.
-    pub skipped: Vec<(PathBuf, String)>,
-    /// What went wrong.
-    pub failed: Vec<Error>,
-}
-
-impl Restored {
-    fn and(mut self, other: Self) -> Self {
-        self.restored.extend(other.restored);
-        self.skipped.extend(other.skipped);
-        self.failed.extend(other.failed);
-        self
-    }
-
-    /// Notes a file that was left alone.
-    pub(crate) fn skip(&mut self, path: &Path, why: impl Into<String>) {
-        self.skipped.push((path.to_owned(), why.into()));
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_start_that_waits_for_the_hosts_ipv6_is_waited_for() {
-        let ours =
-            "[Service]\nExecStartPre=-/home/alice/.local/bin/rootless6 wait-online --for 120\n";
-        let theirs = "[Service]\nExecStartPre=/bin/sleep 300\n";
-        for (texts, seconds) in [(&[theirs, ours][..], 120), (&[theirs], 0), (&[], 0)] {
-            let waited = waits(texts.iter().copied());
-            assert_eq!(waited, Duration::from_secs(seconds), "{texts:?}");
-        }
-    }
 }

@@ -28,6 +28,9 @@ pub struct Cli {
     pub command: Command,
 }
 
+/// Seconds, a day: whoever does not come back within it does not come back.
+const LONGEST_CONFIRM: i64 = 86_400;
+
 /// The unit that dockerd-rootless-setuptool.sh makes.
 pub const DEFAULT_UNIT: &str = "docker.service";
 
@@ -109,6 +112,11 @@ pub enum Command {
     Status,
     /// Put back what was there before setup, byte for byte
     Undo(Undo),
+    /// Keep what `setup --confirm-within` has done
+    Confirm,
+    /// Finish what was cut short; a timer of the user's systemd runs this while setup is at work
+    #[command(hide = true)]
+    Recover,
     /// Give tap0 its IPv6 address and route; dockerd's unit runs this at each start
     #[command(hide = true)]
     Uplink,
@@ -152,6 +160,9 @@ pub struct Setup {
     /// Show what would be done and change nothing
     #[arg(long, env = "ROOTLESS6_DRY_RUN", hide_env = true, value_parser = BoolishValueParser::new())]
     pub dry_run: bool,
+    /// Put the old settings back unless `rootless6 confirm` comes within this time
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=LONGEST_CONFIRM), env = "ROOTLESS6_CONFIRM_WITHIN", hide_env = true)]
+    pub confirm_within: Option<u32>,
     /// Write the files but leave dockerd running as it is
     #[arg(long, env = "ROOTLESS6_NO_RESTART", hide_env = true, value_parser = BoolishValueParser::new())]
     pub no_restart: bool,
@@ -161,6 +172,9 @@ pub struct Setup {
     /// Keep the change even if IPv6 does not work afterwards
     #[arg(long, env = "ROOTLESS6_KEEP", hide_env = true, value_parser = BoolishValueParser::new())]
     pub keep: bool,
+    /// Write to the target of a symlink that is in place of a file or directory, if that is your own
+    #[arg(long, env = "ROOTLESS6_FOLLOW_SYMLINKS", hide_env = true, value_parser = BoolishValueParser::new())]
+    pub follow_symlinks: bool,
     /// Whether a throw-away RootlessKit shows first that the new settings work [default: auto]
     #[arg(
         long,
@@ -357,4 +371,10 @@ pub struct Undo {
     /// Ask nothing
     #[arg(short, long, env = "ROOTLESS6_YES", hide_env = true, value_parser = BoolishValueParser::new())]
     pub yes: bool,
+    /// Show what setup has done, the newest first, and change nothing
+    #[arg(long)]
+    pub list: bool,
+    /// Take back everything after this generation; 0 takes back all
+    #[arg(long, value_name = "N", conflicts_with = "list")]
+    pub to: Option<u32>,
 }

@@ -20,12 +20,16 @@ use crate::report::Report;
 use crate::request::Request;
 use crate::ui::Ui;
 
+pub mod confirm;
 pub mod follow;
+mod generations;
 pub mod packaging;
 pub mod ping;
+pub mod recover;
 pub mod setup;
 pub mod status;
 pub mod undo;
+pub mod unfinished;
 pub mod uplink;
 pub mod verify;
 pub mod wait_online;

@@ -7,6 +7,7 @@ use serde::Serialize;
 pub use host::ALLOW_PING;
 pub use obstacle::{Wanted, obstacle};
 pub(crate) use rootlesskit::install;
+pub use start::of_start;
 
 use crate::error::{Error, Exit};
 use crate::facts::Facts;
@@ -19,6 +20,7 @@ mod obstacle;
 mod platform;
 mod rootlesskit;
 mod session;
+mod start;
 mod unit;
 mod uplink;
 
@@ -32,6 +34,7 @@ pub enum Code {
     #[serde(rename = "host-ipv6-unreachable")]
     HostIpv6Unreachable,
     HostPingGroupRange,
+    TunUnavailable,
     NoUserBus,
     NoLinger,
     UnitMissing,
@@ -52,6 +55,8 @@ pub enum Code {
     Ipv6FlagMissing,
     MtuTrap,
     PastaMissing,
+    PastaTooOld,
+    PastaDeniedByApparmor,
     StartedBeforeIpv6,
     StaleAddress,
     DaemonJsonInvalid,
@@ -151,6 +156,11 @@ impl Finding {
     pub fn to_error(&self, exit: Exit) -> Error {
         let mut error = Error::new(exit, format!("{} ({})", self.title, self.code));
         error.causes.clone_from(&self.evidence);
+        self.advise(error)
+    }
+
+    /// The error with what to do about the finding.
+    pub(crate) fn advise(&self, mut error: Error) -> Error {
         match &self.cure {
             Cure::Setup => error.hint("`rootless6 setup` changes that"),
             Cure::Words(words) => words.lines().fold(error, Error::hint),

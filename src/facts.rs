@@ -14,6 +14,7 @@ mod network;
 mod options;
 mod platform;
 mod session;
+mod start;
 mod version;
 
 pub use environment::EnvironmentFile;
@@ -22,6 +23,7 @@ pub use network::{Address, Network, Route, RouteKind, RouteTo};
 pub use options::{Given, Options};
 pub use platform::{ChosenBy, Elsewhere, Ipv6Off, Platform};
 pub use session::Session;
+pub use start::{AppArmor, InTheWay, TunUnusable};
 pub use version::Version;
 
 /// The outcome of one look.
@@ -153,6 +155,42 @@ impl Facts {
         self.our_drop_in.locked.is_some() || self.daemon_json.locked.is_some()
     }
 
+    /// Symlinks are to be followed: what they lead to is written, where that is the user's own.
+    pub fn follow_symlinks(&mut self) {
+        let places = [
+            (&mut self.our_drop_in.locked, &self.our_drop_in.leads_to),
+            (&mut self.daemon_json.locked, &self.daemon_json.leads_to),
+        ];
+        for (locked, leads_to) in places {
+            if leads_to.is_some() {
+                *locked = None;
+            }
+        }
+    }
+
+    /// Where a file of setup's is, if symlinks that are to be followed lead there.
+    pub fn followed(&self, path: &Path) -> Option<&Path> {
+        let OurDropIn {
+            path: drop_in,
+            locked,
+            leads_to,
+            ..
+        } = &self.our_drop_in;
+        if path == drop_in && locked.is_none() {
+            return leads_to.as_deref();
+        }
+        let DaemonJson {
+            path: daemon_json,
+            locked,
+            leads_to,
+            ..
+        } = &self.daemon_json;
+        if path == daemon_json && locked.is_none() {
+            return leads_to.as_deref();
+        }
+        None
+    }
+
     /// The unit's name as one types it.
     pub fn typed_unit(&self) -> String {
         typed(&self.unit_name)
@@ -208,6 +246,8 @@ pub struct Unit {
     pub manager_environment: Vec<(String, String)>,
     /// `EnvironmentFile=`, which beats `Environment=`; a later file beats an earlier one.
     pub environment_files: Vec<EnvironmentFile>,
+    /// `UnsetEnvironment=`, which beats all of them: a name, or a whole assignment.
+    pub unset: Vec<String>,
     /// The command line of `ExecStart=`.
     pub exec_start: Vec<String>,
     /// The process that systemd supervises; 0 when none runs.
@@ -255,7 +295,7 @@ impl Unit {
 pub struct UnitFile {
     /// Where it is.
     pub path: PathBuf,
-    /// Its text, with anything that is not UTF-8 replaced.
+    /// Its text, with [`NO_UTF8`](crate::plan::dropin::NO_UTF8) for anything that is not UTF-8.
     pub text: String,
 }
 
@@ -474,6 +514,8 @@ pub struct DaemonJson {
     pub named: bool,
     /// Why it cannot be written, if it cannot.
     pub locked: Option<String>,
+    /// Where symlinks lead from there, if that is the user's own to write.
+    pub leads_to: Option<PathBuf>,
 }
 
 /// The drop-in that this program writes.
@@ -486,4 +528,6 @@ pub struct OurDropIn {
     pub text: Seen<String>,
     /// Why it cannot be written, if it cannot.
     pub locked: Option<String>,
+    /// Where symlinks lead from there, if that is the user's own to write.
+    pub leads_to: Option<PathBuf>,
 }

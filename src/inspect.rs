@@ -6,6 +6,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::apply::place::Tree;
 use crate::error;
 use crate::facts::{
     DaemonJson, Engine, Facts, HostFacts, Network, OurDropIn, RootlessKit, Seen, Unit,
@@ -20,10 +21,12 @@ mod places;
 mod platform;
 mod rootlesskit;
 mod session;
+mod start;
 mod tools;
 mod unit_files;
 
 pub use rootlesskit::{join, running};
+pub use start::in_the_way;
 
 /// Our drop-in sorts after `override.conf` and whatever else is in common use.
 pub const DROP_IN: &str = "zz-rootless6.conf";
@@ -241,19 +244,23 @@ fn daemon_json(host: &Host, unit: Option<&Unit>) -> DaemonJson {
         Some(path) => host.home.join(path),
         None => config.join("docker/daemon.json"),
     };
+    let tree = Tree::of(host);
     DaemonJson {
         text: read(&path),
         named: named.is_some(),
-        locked: places::locked(&path),
+        locked: places::locked(&tree, &path),
+        leads_to: tree.leads_to(&path),
         path,
     }
 }
 
 fn our_drop_in(host: &Host) -> OurDropIn {
     let path = host.drop_in_directory().join(DROP_IN);
+    let tree = Tree::of(host);
     OurDropIn {
         text: read(&path),
-        locked: places::locked(&path),
+        locked: places::locked(&tree, &path),
+        leads_to: tree.leads_to(&path),
         path,
     }
 }
@@ -272,8 +279,16 @@ fn option<'a>(arguments: &'a [String], name: &str) -> Option<&'a str> {
 }
 
 fn read(path: &Path) -> Seen<String> {
-    match fs::read_to_string(path) {
-        Ok(text) => Seen::Is(text),
+    seen(path, fs::read_to_string(path))
+}
+
+fn read_bytes(path: &Path) -> Seen<Vec<u8>> {
+    seen(path, fs::read(path))
+}
+
+fn seen<T>(path: &Path, read: std::io::Result<T>) -> Seen<T> {
+    match read {
+        Ok(contents) => Seen::Is(contents),
         Err(error) if error.kind() == ErrorKind::NotFound => Seen::Absent,
         Err(error) => Seen::Unknown(format!("read {}: {error}", path.display())),
     }

@@ -59,16 +59,20 @@ fn run(cli: Cli, ui: Ui) -> Result<Report> {
         .build()
         .doing(|| "start")
         .map_err(|error| error.exiting(Exit::Bad))?;
+    let unfinished = runtime.block_on(commands::unfinished::first(&cli, ui))?;
     let global = &cli.global;
-    Ok(match cli.command {
+    let report = match cli.command {
         Command::Setup(setup) => runtime.block_on(commands::setup::run(&setup, global, ui)),
         Command::Verify(verify) => runtime.block_on(commands::verify::run(&verify, global, ui)),
         Command::Ping(ping) => runtime.block_on(commands::ping::run(&ping, global, ui)),
         Command::Status => runtime.block_on(commands::status::run(global)),
         Command::Undo(undo) => runtime.block_on(commands::undo::run(&undo, global, ui)),
+        Command::Confirm => runtime.block_on(commands::confirm::run(global, ui)),
+        Command::Recover => runtime.block_on(commands::recover::run(global, ui)),
         Command::Uplink => runtime.block_on(commands::uplink::run(global)),
         Command::WaitOnline { seconds } => runtime.block_on(commands::wait_online::run(seconds)),
         Command::Completions { shell } => commands::packaging::completions(shell, Cli::command()),
         Command::Man => commands::packaging::man(Cli::command())?,
-    })
+    };
+    Ok(report.after(unfinished))
 }

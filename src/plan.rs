@@ -20,12 +20,14 @@ pub mod subnet;
 mod engine;
 mod environment;
 mod files;
+mod rehearsal;
 pub mod uplink;
 pub mod wait_online;
 
 use files::Files;
 
 pub use environment::VARIABLES;
+pub use rehearsal::Rehearsal;
 pub use shadow::Shadow;
 
 /// What a plan needs from outside besides facts: the plan itself is pure.
@@ -50,8 +52,8 @@ pub struct Plan {
     pub exec_start: Vec<String>,
     /// Why dockerd must be restarted, or nothing.
     pub restart: Option<Restart>,
-    /// RootlessKit's options for a rehearsal; none where its script would choose the driver.
-    pub rehearsal: Option<Vec<String>>,
+    /// How to rehearse RootlessKit's next start; none where its script would choose the driver.
+    pub rehearsal: Option<Rehearsal>,
     /// What can be proved afterwards.
     pub proof: Proof,
     /// What the person should know besides.
@@ -88,12 +90,21 @@ pub enum Restart {
 /// A file with its old and its new text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileChange {
-    /// Where it is.
+    /// Where it is looked for.
     pub path: PathBuf,
+    /// Where it is, if symlinks that are to be followed lead there.
+    pub target: Option<PathBuf>,
     /// What it says now; none if it is not there.
     pub before: Option<String>,
     /// What it is to say.
     pub after: String,
+}
+
+impl FileChange {
+    /// Where it is written.
+    pub fn place(&self) -> &Path {
+        self.target.as_ref().unwrap_or(&self.path)
+    }
 }
 
 /// The limit of libslirp before 4.8.
@@ -127,6 +138,9 @@ pub fn plan(facts: &Facts, intent: &Intent, given: &Given) -> Result<Plan> {
     }
     let (daemon_json, mut notes) = engine::daemon_json(facts, intent, given)?;
     files.extend(daemon_json);
+    for change in &mut files {
+        change.target = facts.followed(&change.path).map(Path::to_owned);
+    }
     notes.extend(wait_note);
     notes.extend(environment::overruled(&base, &environment));
     notes.extend(not_enabled(unit));
@@ -148,7 +162,7 @@ pub fn plan(facts: &Facts, intent: &Intent, given: &Given) -> Result<Plan> {
         exec_start: unit.exec_start.clone(),
         restart: restart(facts, unit, &environment, &files, intent, uplink),
         proof,
-        rehearsal: environment::rehearsal(facts, &base, &environment),
+        rehearsal: rehearsal::planned(facts, unit, intent, &base, &environment),
         files,
         environment,
         notes,
@@ -254,6 +268,7 @@ fn file_change(path: &Path, now: &Seen<String>, after: String) -> Result<Option<
     }
     Ok(Some(FileChange {
         path: path.to_owned(),
+        target: None,
         before,
         after,
     }))

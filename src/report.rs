@@ -59,6 +59,13 @@ impl Report {
         self
     }
 
+    /// The same report with what an earlier run has left unfinished, or null.
+    #[must_use]
+    pub fn after(mut self, unfinished: Value) -> Self {
+        self.body.insert("unfinished".to_owned(), unfinished);
+        self
+    }
+
     /// The same report for root, who acts for this user: what is to be typed is as root types it.
     #[must_use]
     pub fn typed_by_root(mut self, user: &str) -> Self {

@@ -18,13 +18,17 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Doing, Error, Exit, Result};
 use crate::facts::Network;
 use crate::host::netlink::Netlink;
-use crate::host::process;
+use crate::host::process::{
+    self,
+    kept::{self, Errand, Kept},
+};
 use crate::hostile::plain;
 use crate::ping::Pinged;
 use crate::probe::ping::PingEvent;
+use crate::rehearse::within::{self, Rehearsed};
+use crate::uplink;
 use crate::verify::observe::{self, Observation};
 use crate::verify::peer;
-use crate::{rehearse, uplink};
 
 pub mod ping;
 
@@ -59,8 +63,10 @@ pub struct Join {
 pub enum Task {
     /// List addresses and default routes.
     Look,
-    /// The same as RootlessKit's child, once RootlessKit is through with its start.
-    Rehearse,
+    /// Run RootlessKit, and leave nothing of it.
+    Keep(Errand),
+    /// Be the child of a RootlessKit that is rehearsed.
+    Rehearse(within::Request),
     /// Probe targets.
     Probe(observe::Request),
     /// Give the tap interface its address and default route.
@@ -75,8 +81,12 @@ pub enum Task {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Answer {
-    /// To [`Task::Look`] and [`Task::Rehearse`].
+    /// To [`Task::Look`].
     Network(Network),
+    /// To [`Task::Keep`].
+    Kept(Kept),
+    /// To [`Task::Rehearse`].
+    Rehearsed(Box<Rehearsed>),
     /// To [`Task::Probe`].
     Observation(Box<Observation>),
     /// To [`Task::Uplink`]: what was changed, if anything.
@@ -131,7 +141,7 @@ fn serve(request: &str) -> Result<Answer> {
         serde_json::from_str(request).doing(|| "read the vantage point's request")?;
     match (&request.join, &request.task) {
         (Some(join), _) => enter(join)?,
-        (None, Task::Rehearse) => enter_detached()?,
+        (None, Task::Rehearse(_)) => enter_detached()?,
         (None, _) => {}
     }
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -142,10 +152,10 @@ fn serve(request: &str) -> Result<Answer> {
         let netlink = Netlink::open()?;
         match &request.task {
             Task::Look => Ok(Answer::Network(netlink.network().await?)),
-            Task::Rehearse => {
-                rehearse::await_rootlesskit().await;
-                Ok(Answer::Network(netlink.network().await?))
-            }
+            Task::Keep(errand) => Ok(Answer::Kept(kept::keep(errand).await?)),
+            Task::Rehearse(request) => Ok(Answer::Rehearsed(Box::new(
+                within::look(&netlink, request).await?,
+            ))),
             Task::Probe(request) => Ok(Answer::Observation(Box::new(
                 observe::observe(&netlink, request).await?,
             ))),
@@ -187,7 +197,7 @@ fn enter(join: &Join) -> Result<()> {
 /// The child of a RootlessKit that detaches its netns is in the host's, and in RootlessKit's user and
 /// mount namespaces, where the bind mount of the netns is to be seen.
 fn enter_detached() -> Result<()> {
-    let Some(path) = rehearse::detached_netns() else {
+    let Some(path) = within::detached_netns() else {
         return Ok(());
     };
     let doing = || format!("join the network namespace {}", path.display());

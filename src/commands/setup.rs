@@ -1,9 +1,9 @@
 //! `setup`: look, explain, ask, apply, restart, prove - or put everything back.
 //!
 //! The wizard and the flags share this one path; the wizard only fills the holes of the request.
-//! Nothing is touched before `prepare` is through, so an interrupt there has nothing to undo.
+//! What an earlier run left half done is taken back first of all. Then nothing is touched before
+//! `prepare` is through, so an interrupt there has nothing to undo.
 
-use std::cell::Cell;
 use std::time::Duration;
 
 use serde_json::json;
@@ -12,8 +12,9 @@ use super::Scene;
 use crate::apply::Site;
 use crate::cli::{Global, Setup};
 use crate::error::{Error, Exit, Result};
+use crate::host::Host;
 use crate::host::probe_container::Leftovers;
-use crate::host::{Host, process};
+use crate::host::process::Signals;
 use crate::plan::snippet::Snippet;
 use crate::report::{Report, human};
 use crate::ui::{Step, Steps, Ui};
@@ -22,10 +23,12 @@ use crate::verify::{self, Verification};
 mod consent;
 mod prepare;
 mod rehearsed;
+mod unfinished;
 mod vantages;
 mod work;
 
 use prepare::{Prepared, prepare};
+use unfinished::{finish_first, lock};
 use work::Work;
 
 /// What a run has come to, also when it failed half-way.
@@ -48,10 +51,10 @@ pub async fn run(arguments: &Setup, global: &Global, ui: Ui) -> Report {
         quiet: ui.quiet && !asks,
         ..ui
     };
-    process::hold_signals();
+    let mut signals = Signals::hold();
     let mut steps = ui.steps();
     let mut record = Record::default();
-    let ended = setup(arguments, global, ui, &mut steps, &mut record).await;
+    let ended = setup(arguments, global, ui, &mut signals, &mut steps, &mut record).await;
     if ended.is_err() {
         steps.fail();
     }
@@ -92,12 +95,22 @@ async fn setup(
     arguments: &Setup,
     global: &Global,
     ui: Ui,
+    signals: &mut Signals,
     steps: &mut Steps,
     record: &mut Record,
 ) -> Result<()> {
+    if !arguments.yes && !arguments.dry_run && !ui.can_ask() {
+        return Err(nobody_to_ask());
+    }
+    let journal = lock(arguments, &Host::from_environment(global.unit())?);
+    match &journal {
+        Ok(Some(journal)) => finish_first(arguments, global, journal, ui, steps).await?,
+        Err(busy) if busy.exit == Exit::Busy => return Err(busy.clone()),
+        Ok(None) | Err(_) => {}
+    }
     let prepared = tokio::select! {
-        prepared = prepare(arguments, global, ui, steps, record) => prepared?,
-        () = process::interrupted() => {
+        prepared = prepare(arguments, global, journal, ui, steps, record) => prepared?,
+        () = signals.interrupted() => {
             let host = Host::from_environment(global.unit())?;
             verify::sweep(&host.socket, Leftovers::Own).await;
             return Err(Error::new(Exit::Interrupted, "interrupted: nothing was changed"));
@@ -111,13 +124,21 @@ async fn setup(
         site: Site {
             host: &prepared.scene.host,
             systemd: prepared.scene.systemd()?,
-            restarted: Cell::new(false),
             patience: Duration::from_secs(global.timeout),
         },
         prepared: &prepared,
     };
-    work.carry_out(steps, record).await?;
+    work.carry_out(signals, steps, record).await?;
     ui.say("");
     record.text = human::set_up(record.verification.as_ref(), record.equivalent.as_deref());
     Ok(())
+}
+
+fn nobody_to_ask() -> Error {
+    Error::new(
+        Exit::Usage,
+        "setup has questions, and there is no terminal to ask on",
+    )
+    .hint("`rootless6 setup --yes --accept containers-restart` asks nothing")
+    .hint("`rootless6 setup --dry-run` shows what would be done")
 }

@@ -1,14 +1,15 @@
 //! `undo`: what was there before setup, byte for byte.
 
-use std::cell::Cell;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::json;
 
 use super::Scene;
-use crate::apply::journal::{Entry, Journal, State, Was};
-use crate::apply::{Afterwards, Restored, Site};
+use super::generations;
+use super::recover::open_soon;
+use crate::apply::journal::{Entry, Journal};
+use crate::apply::{Afterwards, Edit, Restored, Site, unfinished};
 use crate::cli::{Global, Undo};
 use crate::error::{Error, Exit, Result};
 use crate::facts::typed;
@@ -19,6 +20,9 @@ use crate::wizard::{self, Terminal};
 
 /// Runs the command.
 pub async fn run(arguments: &Undo, global: &Global, ui: Ui) -> Report {
+    if arguments.list {
+        return generations::list(global);
+    }
     let mut steps = ui.steps();
     // From here on a signal waits until everything is back: half an undo is worse than none.
     process::hold_signals();
@@ -32,11 +36,20 @@ pub async fn run(arguments: &Undo, global: &Global, ui: Ui) -> Report {
 }
 
 /// What was put back.
-struct Undone {
+#[derive(Debug)]
+pub(super) struct Undone {
     home: PathBuf,
+    generations: Vec<u32>,
     restored: Restored,
     /// Whether an earlier setup still stands.
     earlier: bool,
+}
+
+impl Undone {
+    /// For people.
+    pub(super) fn text(&self) -> String {
+        human::restored(&self.home, &self.restored, self.earlier)
+    }
 }
 
 async fn undo(arguments: &Undo, global: &Global, ui: Ui, steps: &mut Steps) -> Result<Undone> {
@@ -44,37 +57,62 @@ async fn undo(arguments: &Undo, global: &Global, ui: Ui, steps: &mut Steps) -> R
     if let Ok(docker) = engine::connect(&host.socket) {
         image::remove_images(&docker).await;
     }
-    let journal = Journal::open(&host.state)?;
-    let Some(mut entry) = standing(&journal, global)? else {
+    let journal = open_soon(&host).await?;
+    let entries = chosen(&journal, arguments, global)?;
+    if entries.is_empty() {
         nothing_of(&journal, global)?;
         return Ok(Undone {
             home: host.home,
+            generations: Vec::new(),
             restored: Restored::default(),
             earlier: false,
         });
-    };
-    let scene = Scene::look(&entry.unit).await?;
-    if !arguments.yes {
-        ask(&scene, &entry, ui)?;
     }
-    let afterwards = afterwards(&scene, &entry);
+    let ask = (!arguments.yes).then_some(ui);
+    take_back(&journal, entries, global, ask, steps).await
+}
+
+/// Takes back what is unfinished of the unit; none where nothing is.
+pub(super) async fn finish(
+    journal: &Journal,
+    global: &Global,
+    steps: &mut Steps,
+) -> Result<Option<Undone>> {
+    let entries = unfinished::of(journal.entries()?, Some(global.unit()));
+    if entries.is_empty() {
+        return Ok(None);
+    }
+    take_back(journal, entries, global, None, steps)
+        .await
+        .map(Some)
+}
+
+/// Takes back entries of one unit, newest first, once somebody agrees, if they are to be asked.
+async fn take_back(
+    journal: &Journal,
+    mut entries: Vec<Entry>,
+    global: &Global,
+    ask_on: Option<Ui>,
+    steps: &mut Steps,
+) -> Result<Undone> {
+    let unit = entries.first().map_or(global.unit(), |entry| &entry.unit);
+    let scene = Scene::look(unit).await?;
     let site = Site {
         host: &scene.host,
         systemd: scene.systemd().map_err(then_again)?,
-        restarted: Cell::new(false),
         patience: Duration::from_secs(global.timeout),
     };
+    let afterwards = site.afterwards(&entries).await;
+    if let Some(ui) = ask_on {
+        ask(&scene.host, &entries, afterwards, ui)?;
+    }
     let restored = site
-        .roll_back(
-            &journal,
-            std::slice::from_mut(&mut entry),
-            afterwards,
-            steps,
-        )
+        .roll_back(journal, &mut entries, afterwards, steps)
         .await?;
     Ok(Undone {
+        generations: entries.iter().map(|entry| entry.generation).collect(),
         restored,
-        earlier: standing(&journal, global)?.is_some(),
+        earlier: !standing(journal, global)?.is_empty(),
         home: scene.facts.home,
     })
 }
@@ -86,32 +124,43 @@ fn then_again(mut error: Error) -> Error {
     error
 }
 
-/// dockerd is restarted if it runs with what is taken back, or has failed with it, and must answer
-/// then unless it was failing before. One that was stopped stays stopped, unless a setup that was
-/// cut short stopped it, and one whose unit has gone or is masked is left alone.
-fn afterwards(scene: &Scene, entry: &Entry) -> Afterwards {
-    let stopped = scene
-        .facts
-        .unit
-        .is()
-        .is_some_and(|unit| unit.active_state == "inactive");
-    match entry.state {
-        _ if scene.facts.unit.is_loaded() == Some(false) => Afterwards::Leave,
-        State::Written | State::Unconfirmed | State::Applied | State::Undone if stopped => {
-            Afterwards::Leave
-        }
-        _ if entry.was != Was::Answering => Afterwards::Retry,
-        _ => Afterwards::Restart,
+/// What is to be taken back, newest first. What setup did to one unit is not undone on another: the
+/// unit is the one that was named, else that of the newest generation that stands.
+fn chosen(journal: &Journal, arguments: &Undo, global: &Global) -> Result<Vec<Entry>> {
+    let mut standing = standing(journal, global)?;
+    if let Some(generation) = arguments.to {
+        exists(journal, generation)?;
+        standing.retain(|entry| entry.generation > generation);
+    } else if standing.iter().any(Entry::is_unfinished) {
+        standing.retain(Entry::is_unfinished);
+    } else {
+        standing.truncate(1);
     }
+    Ok(standing)
 }
 
-/// What setup did to one unit is not undone on another: the newest of the unit that was named,
-/// else the newest of all.
-fn standing(journal: &Journal, global: &Global) -> Result<Option<Entry>> {
-    match &global.unit {
-        Some(unit) => journal.standing_of(unit),
-        None => journal.standing(),
+fn standing(journal: &Journal, global: &Global) -> Result<Vec<Entry>> {
+    let mut standing = journal.entries()?;
+    standing.reverse();
+    standing.retain(Entry::stands);
+    let newest = standing.first().map(|entry| entry.unit.clone());
+    if let Some(unit) = global.unit.clone().or(newest) {
+        standing.retain(|entry| entry.unit == unit);
     }
+    Ok(standing)
+}
+
+fn exists(journal: &Journal, generation: u32) -> Result<()> {
+    let mut entries = journal.entries()?.into_iter();
+    if generation == 0 || entries.any(|entry| entry.generation == generation) {
+        return Ok(());
+    }
+    Err(Error::new(
+        Exit::Usage,
+        format!("there is no generation {generation} to go back to"),
+    )
+    .hint("`rootless6 undo --list` shows those that there are")
+    .hint("`rootless6 undo --to 0` takes all of them back"))
 }
 
 /// Nothing of this unit stands.
@@ -122,6 +171,9 @@ fn nothing_of(journal: &Journal, global: &Global) -> Result<()> {
     let Some(other) = journal.standing()? else {
         return Ok(());
     };
+    if other.unit == global.unit() {
+        return Ok(());
+    }
     Err(Error::new(
         Exit::Usage,
         format!(
@@ -136,7 +188,7 @@ fn nothing_of(journal: &Journal, global: &Global) -> Result<()> {
     )))
 }
 
-fn ask(scene: &Scene, entry: &Entry, ui: Ui) -> Result<()> {
+fn ask(host: &Host, entries: &[Entry], afterwards: Afterwards, ui: Ui) -> Result<()> {
     if !ui.can_ask() {
         return Err(Error::new(
             Exit::Usage,
@@ -145,20 +197,32 @@ fn ask(scene: &Scene, entry: &Entry, ui: Ui) -> Result<()> {
         .hint("`rootless6 undo --yes` does it without asking"));
     }
     ui.say("These files are put back to what they were:");
-    for path in entry.paths() {
-        ui.say(&format!("  {}", scene.host.short(path)));
+    let mut paths: Vec<_> = entries.iter().flat_map(Entry::paths).collect();
+    paths.sort_unstable();
+    paths.dedup();
+    for path in paths {
+        ui.say(&format!("  {}", host.short(path)));
     }
-    for path in entry.edited_since()? {
+    // Of an older generation, everything that a newer one has written is another file.
+    for path in entries
+        .first()
+        .map(Entry::edited_since)
+        .transpose()?
+        .iter()
+        .flatten()
+    {
         ui.say(&format!(
             "  except {}, which was edited since",
-            scene.host.short(&path)
+            host.short(path)
         ));
     }
-    if scene.facts.unit.is_loaded() != Some(false) {
-        ui.say(&format!(
+    match afterwards {
+        Afterwards::Leave => {}
+        Afterwards::Restart | Afterwards::Retry => ui.say(&format!(
             "{} is then restarted: running containers stop.",
-            scene.host.unit
-        ));
+            host.unit
+        )),
+        Afterwards::Stop => ui.say(&format!("{} is then stopped, as it was.", host.unit)),
     }
     wizard::go_ahead(&mut Terminal, "Undo it?", None)
 }
@@ -173,9 +237,16 @@ fn report(undone: &Undone) -> Report {
     let skipped: Vec<_> = restored
         .skipped
         .iter()
-        .map(|(path, why)| json!({"path": path, "why": why}))
+        .map(|skipped| {
+            let diff = skipped.edit.as_ref().map(Edit::unified);
+            json!({"path": skipped.path.to_string_lossy(), "why": skipped.why, "diff": diff})
+        })
         .collect();
-    let body = json!({"restored": restored.restored, "skipped": skipped});
-    let text = human::restored(&undone.home, restored, undone.earlier);
-    Report::new("undo", exit, text, body)
+    let paths = restored.restored.iter().map(|path| path.to_string_lossy());
+    let body = json!({
+        "generations": undone.generations,
+        "restored": paths.collect::<Vec<_>>(),
+        "skipped": skipped,
+    });
+    Report::new("undo", exit, undone.text(), body)
 }

@@ -25,12 +25,18 @@ impl EnvironmentFile {
 
 impl Unit {
     /// A variable as the service starts with it (systemd.exec(5)): `EnvironmentFile=` beats
-    /// `Environment=`, which beats the manager's own environment.
+    /// `Environment=`, which beats the manager's own environment; `UnsetEnvironment=` beats all.
     pub fn effective(&self, name: &str) -> Option<&str> {
-        self.from_files(name)
+        let value = self
+            .from_files(name)
             .map(|(_, value)| value)
             .or_else(|| self.variable(name))
-            .or_else(|| value_of(&self.manager_environment, name))
+            .or_else(|| value_of(&self.manager_environment, name))?;
+        let unset = |it: &String| match it.split_once('=') {
+            Some((unset, only)) => unset == name && only == value,
+            None => it == name,
+        };
+        (!self.unset.iter().any(unset)).then_some(value)
     }
 
     /// The environment file that has the last word on a variable, and its value there.

@@ -54,20 +54,36 @@ impl Conversation {
     /// # Errors
     /// When it cannot be started.
     pub async fn begin(request: &Request) -> Result<Self> {
+        Self::start(request, |command| command.kill_on_drop(true)).await
+    }
+
+    /// The same for one that has to clear up behind itself: it is in a process group of its own, so that
+    /// no key of the terminal's ends it, and does not end when this is dropped, but when its standard
+    /// input does.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub async fn begin_apart(request: &Request) -> Result<Self> {
+        Self::start(request, |command| command.process_group(0)).await
+    }
+
+    async fn start(
+        request: &Request,
+        prepare: impl Fn(&mut Command) -> &mut Command,
+    ) -> Result<Self> {
         let doing = || "start the vantage point";
         let mut json =
             serde_json::to_string(request).doing(|| "write the request to the vantage point")?;
         tracing::info!("start a vantage point: {json}");
         json.push('\n');
-        let mut process = Command::new("/proc/self/exe")
+        let mut command = Command::new("/proc/self/exe");
+        command
             .arg0("rootless6")
             .arg(vantage::COMMAND)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .doing(doing)?;
+            .stderr(Stdio::piped());
+        let mut process = prepare(&mut command).spawn().doing(doing)?;
         let (Some(mut stdin), Some(stdout)) = (process.stdin.take(), process.stdout.take()) else {
             return Err(Error::cannot(Exit::Bad, doing()));
         };
@@ -107,6 +123,12 @@ impl Conversation {
     /// Asks for the answer now.
     pub fn stop(&mut self) {
         self.stdin = None;
+    }
+
+    /// Waits until it has ended, which it is asked to do.
+    pub async fn end(mut self) {
+        self.stop();
+        let _ = self.process.wait().await;
     }
 
     async fn last_words(&mut self, error: Error) -> Error {

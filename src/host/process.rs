@@ -12,18 +12,20 @@ use std::time::Duration;
 use futures_util::future::select_all;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::pty::openpty;
+use nix::time::{ClockId, clock_gettime};
 use nix::unistd::read;
 use tokio::io::AsyncReadExt;
 use tokio::process::Command;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::timeout;
 
 use crate::error::{Doing, Error, Exit, Result};
 use crate::hostile::plain;
 
 mod detached;
+pub mod kept;
 
-pub use detached::{ended, leave_behind};
+pub use detached::{end, ended, leave_behind};
 
 /// What `--version` may take before it counts as hanging.
 const VERSION_DEADLINE: Duration = Duration::from_secs(5);
@@ -58,6 +60,13 @@ pub fn parent(pid: u32) -> Option<u32> {
 /// wherever Docker runs (proc_pid_stat(5), field 22).
 pub fn started(pid: u32) -> Option<u64> {
     stat(pid, 22)?.parse().ok()
+}
+
+/// How long ago that moment was, in hundredths of a second since boot: the time asleep counts
+/// (`CLOCK_BOOTTIME`, clock_gettime(2)).
+pub fn age(started: u64) -> Duration {
+    let now = clock_gettime(ClockId::CLOCK_BOOTTIME).map_or(Duration::ZERO, Duration::from);
+    now.saturating_sub(Duration::from_millis(started.saturating_mul(10)))
 }
 
 /// A field of /proc/PID/stat, counted from 1 as the manual does; from 3 on, they come after the
@@ -198,26 +207,37 @@ const ENDING: [SignalKind; 3] = [
     SignalKind::terminate(),
 ];
 
+/// These signals, held: they no longer end the process by themselves, and none that comes from now
+/// on is lost, whatever the process is doing then.
+#[derive(Debug)]
+pub struct Signals(Vec<Signal>);
+
+impl Signals {
+    /// Holds them. Where there is no handler to be had, the signal ends the process as always.
+    pub fn hold() -> Self {
+        let held = ENDING.iter().filter_map(|kind| signal(*kind).ok());
+        Self(held.collect())
+    }
+
+    /// Resolves once the process has been asked to end since the last time that this did.
+    pub async fn interrupted(&mut self) {
+        let signals = self.0.iter_mut().map(|stream| Box::pin(stream.recv()));
+        if signals.len() == 0 {
+            return std::future::pending().await;
+        }
+        select_all(signals).await;
+    }
+}
+
 /// From now on these signals no longer end the process by themselves; [`interrupted`] tells of
 /// those that come while it is awaited.
 pub fn hold_signals() {
-    for kind in ENDING {
-        // Where there is no handler to be had, the signal ends the process as always.
-        let _ = signal(kind);
-    }
+    Signals::hold();
 }
 
 /// Resolves when the process is asked to end.
 pub async fn interrupted() {
-    let mut streams: Vec<_> = ENDING
-        .iter()
-        .filter_map(|kind| signal(*kind).ok())
-        .collect();
-    let signals = streams.iter_mut().map(|stream| Box::pin(stream.recv()));
-    if signals.len() == 0 {
-        return std::future::pending().await;
-    }
-    select_all(signals).await;
+    Signals::hold().interrupted().await;
 }
 
 /// How a program ended.

@@ -14,8 +14,10 @@ use crate::facts::{EnvironmentFile, Seen, Unit};
 
 mod address;
 mod private;
+mod timer;
 
 pub use address::Address;
+pub use timer::Timer;
 
 /// A manager that answers at all answers at once; `Reload` runs every generator and may take a few
 /// seconds on a busy machine.
@@ -33,6 +35,13 @@ trait Manager {
     fn reset_failed_unit(&self, name: &str) -> zbus::Result<()>;
     fn restart_unit(&self, name: &str, mode: &str) -> zbus::Result<OwnedObjectPath>;
     fn stop_unit(&self, name: &str, mode: &str) -> zbus::Result<OwnedObjectPath>;
+    fn start_transient_unit(
+        &self,
+        name: &str,
+        mode: &str,
+        properties: &[(&str, Variant<'_>)],
+        aux: &[(&str, Vec<(&str, Variant<'_>)>)],
+    ) -> zbus::Result<OwnedObjectPath>;
     #[zbus(property)]
     fn version(&self) -> zbus::Result<String>;
     #[zbus(property)]
@@ -175,16 +184,38 @@ impl Systemd {
 
     /// Restarts a unit, or starts it, and waits until the job is over.
     ///
-    /// The start limit is reset first: three starts within a minute would be the end of it.
+    /// The start limit is reset first: three starts within a minute would be the end of it. `asked`
+    /// is called once systemd has the job.
     ///
     /// # Errors
     /// When the job ends other than well, or not by the deadline.
-    pub async fn restart(&self, unit: &str, deadline: Instant) -> Result<()> {
+    pub async fn restart(&self, unit: &str, deadline: Instant, asked: impl FnOnce()) -> Result<()> {
         // A unit that has not failed has nothing to reset; that is no error of ours.
         let _ = self.manager.reset_failed_unit(unit).await;
         let doing = format!("restart {unit}");
-        self.job(&doing, deadline, self.manager.restart_unit(unit, "replace"))
+        let call = async {
+            let job = self.manager.restart_unit(unit, "replace").await?;
+            asked();
+            Ok(job)
+        };
+        self.job(&doing, deadline, call).await
+    }
+
+    /// Whether a job of a unit is waiting or under way.
+    ///
+    /// # Errors
+    /// When the manager does not answer.
+    pub async fn has_job(&self, unit: &str) -> Result<bool> {
+        let read = async {
+            let path = self.manager.load_unit(unit).await?;
+            self.properties(&path, "org.freedesktop.systemd1.Unit")
+                .await
+        };
+        let unit = read
             .await
+            .doing(|| format!("ask the user's systemd about jobs of {unit}"))?;
+        let job: Option<(u32, OwnedObjectPath)> = self::read(&unit, "Job");
+        Ok(job.is_some_and(|(id, _)| id != 0))
     }
 
     /// Restarts a unit and does not wait for what comes of it.
@@ -287,6 +318,7 @@ fn unit_from(name: &str, unit: &Properties, service: &Properties) -> Unit {
                 variables: Seen::Absent,
             })
             .collect(),
+        unset: texts(service, "UnsetEnvironment").collect(),
         exec_start: exec_start(service),
         main_pid: read(service, "MainPID").unwrap_or(0),
         invocation_id: read::<Vec<u8>>(unit, "InvocationID")

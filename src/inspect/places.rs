@@ -1,28 +1,24 @@
 use std::fs;
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use nix::errno::Errno;
-use nix::unistd::{AccessFlags, Uid, eaccess};
+use nix::unistd::{AccessFlags, eaccess};
+
+use crate::apply::place::Tree;
+use crate::apply::refusal::Refusal;
 
 /// Why the user cannot replace a file or make it, and its directories with it; none if they can.
 ///
 /// Asked of the kernel without touching anything: access(2) knows read-only file systems too.
-pub(super) fn locked(path: &Path) -> Option<String> {
-    if let Ok(metadata) = fs::symlink_metadata(path) {
-        if metadata.is_symlink() {
-            let target = fs::read_link(path).unwrap_or_default();
-            return Some(format!("it is a symlink to {}", target.display()));
-        }
-        if metadata.is_file() && metadata.uid() != Uid::effective().as_raw() {
-            return Some(match metadata.uid() {
-                0 => "it belongs to root".to_owned(),
-                other => format!("it belongs to user {other}"),
-            });
-        }
-        if eaccess(path, AccessFlags::W_OK) == Err(Errno::EROFS) {
-            return Some(Errno::EROFS.desc().to_owned());
-        }
+pub(super) fn locked(tree: &Tree, path: &Path) -> Option<String> {
+    if let Some(Refusal { path: there, why }) = tree.refusal(path) {
+        return Some(match why {
+            why if there == path => why.to_string(),
+            why => format!("{}: {why}", there.display()),
+        });
+    }
+    if eaccess(path, AccessFlags::W_OK) == Err(Errno::EROFS) {
+        return Some(Errno::EROFS.desc().to_owned());
     }
     // A dangling symlink is there and no directory all the same.
     let nearest = path
@@ -51,19 +47,20 @@ mod tests {
 
     use super::*;
 
+    fn tree(home: &Path) -> Tree {
+        Tree::new(home, &home.join(".config"))
+    }
+
     #[test]
     fn what_is_ones_own_and_what_is_not_there_yet_can_be_written() {
         let home = tempfile::tempdir().unwrap();
         fs::write(home.path().join("file"), "").unwrap();
-        symlink(home.path(), home.path().join("link")).unwrap();
-        for path in [
-            "file",
-            "none",
-            "no/such/directory/file",
-            "link/file",
-            "link/no/file",
-        ] {
-            assert_eq!(locked(&home.path().join(path)), None, "{path}");
+        for path in ["file", "none", "no/such/directory/file"] {
+            assert_eq!(
+                locked(&tree(home.path()), &home.path().join(path)),
+                None,
+                "{path}"
+            );
         }
     }
 
@@ -73,12 +70,17 @@ mod tests {
         fs::write(home.path().join("file"), "").unwrap();
         symlink("file", home.path().join("link")).unwrap();
         symlink("/nonexistent", home.path().join("dangling")).unwrap();
+        symlink(home.path(), home.path().join("folder")).unwrap();
         for (path, why) in [
-            ("link", "symlink to file"),
+            ("link", "it is a symlink to file"),
             ("file/below", "Not a directory"),
-            ("dangling/below", "Not a directory"),
+            (
+                "dangling/below",
+                "dangling: it is a symlink to /nonexistent",
+            ),
+            ("folder/below", "folder: it is a symlink to"),
         ] {
-            let said = locked(&home.path().join(path)).unwrap_or_default();
+            let said = locked(&tree(home.path()), &home.path().join(path)).unwrap_or_default();
             assert!(said.contains(why), "{path}: {said:?}");
         }
     }

@@ -9,40 +9,56 @@ use crate::plan::dropin;
 /// The drop-ins that systemd would read now, in its order (systemd.unit(5)): those that were made
 /// since it last read its files are not in its own list yet, and their settings must not be lost.
 ///
-/// Of one name the directory that comes first in the search path counts, and the unit's own
-/// directory before those that it shares with others; the names alone decide the order. An empty
-/// file or a link to /dev/null stands for nothing.
+/// Of one name the directory that comes first in the search path counts, there the unit's own
+/// before those that it shares with its template and its prefixes, and last of all what all
+/// services share; the names alone decide the order. An empty file or a link to /dev/null stands
+/// for nothing.
+///
+/// systemd:src/shared/dropin.c `unit_file_find_dropin_paths`.
 pub(super) fn drop_ins(search_path: &[String], unit: &str) -> Vec<PathBuf> {
+    let own = directories(unit);
+    let roots = || search_path.iter().map(Path::new);
+    let within = roots().flat_map(|root| own.iter().map(move |directory| root.join(directory)));
+    let shared = roots().map(|root| root.join("service.d"));
     let mut by_name: BTreeMap<OsString, PathBuf> = BTreeMap::new();
-    for directory in directories(unit) {
-        for root in search_path {
-            for path in configurations(&Path::new(root).join(&directory)) {
-                if let Some(name) = path.file_name() {
-                    by_name.entry(name.to_owned()).or_insert(path);
-                }
-            }
+    for path in within
+        .chain(shared)
+        .flat_map(|directory| configurations(&directory))
+    {
+        if let Some(name) = path.file_name() {
+            by_name.entry(name.to_owned()).or_insert(path);
         }
     }
     by_name.into_values().collect()
 }
 
-/// `a-b@c.service` has `a-b@c.service.d`, `a-b@.service.d`, `a-.service.d` and `service.d`.
+/// `a-b@c.service` has its own, its template's `a-b@.service.d`, and those of its prefixes.
 fn directories(unit: &str) -> Vec<String> {
     let stem = unit.strip_suffix(".service").unwrap_or(unit);
-    let mut stems = vec![stem.to_owned()];
-    let prefix = match stem.split_once('@') {
-        Some((prefix, instance)) if !instance.is_empty() => {
-            stems.push(format!("{prefix}@"));
-            prefix
-        }
-        _ => stem,
+    let (prefix, instance) = match stem.split_once('@') {
+        Some((prefix, instance)) => (prefix, Some(instance)),
+        None => (stem, None),
     };
-    let dashes = prefix.match_indices('-').rev();
-    stems.extend(dashes.map(|(dash, _)| prefix[..=dash].to_owned()));
-    let own = stems.iter().map(|stem| format!("{stem}.service.d"));
-    own.chain(["service.d".to_owned()]).collect()
+    let mut found = Vec::new();
+    add_directories(prefix, instance, &mut found);
+    found
 }
 
+/// The same of a unit `PREFIX@INSTANCE`; an empty instance is a template.
+fn add_directories(prefix: &str, instance: Option<&str>, found: &mut Vec<String>) {
+    let at = instance.map(|instance| format!("@{instance}"));
+    found.push(format!("{prefix}{}.service.d", at.unwrap_or_default()));
+    let instance = instance.filter(|instance| !instance.is_empty());
+    if instance.is_some() {
+        add_directories(prefix, Some(""), found);
+    }
+    let shorter = prefix.strip_suffix('-').unwrap_or(prefix).rfind('-');
+    if let Some(dash) = shorter.filter(|dash| *dash > 0) {
+        add_directories(&prefix[..=dash], instance, found);
+    }
+}
+
+/// `*.conf` that is not hidden.
 fn configurations(directory: &Path) -> Vec<PathBuf> {
     fs::read_dir(directory)
         .into_iter()
@@ -50,8 +66,8 @@ fn configurations(directory: &Path) -> Vec<PathBuf> {
         .flatten()
         .map(|entry| entry.path())
         .filter(|path| {
-            path.extension()
-                .is_some_and(|extension| extension == "conf")
+            let name = path.file_name().unwrap_or_default().as_encoded_bytes();
+            name.ends_with(b".conf") && !name.starts_with(b".")
         })
         .collect()
 }
@@ -62,20 +78,37 @@ pub(super) fn read(paths: impl IntoIterator<Item = PathBuf>) -> Vec<UnitFile> {
         .into_iter()
         .filter_map(|path| {
             let bytes = fs::read(&path).ok()?;
-            let text = String::from_utf8_lossy(&bytes).into_owned();
+            let text = text(&bytes);
             Some(UnitFile { path, text })
         })
         .collect()
 }
 
+/// With a character that systemd refuses in place of bytes that it refuses.
+fn text(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(chunk.valid());
+        if !chunk.invalid().is_empty() {
+            text.push(dropin::NO_UTF8);
+        }
+    }
+    text
+}
+
 /// What an environment file sets. One that may be missing and cannot be read is passed over by
 /// systemd too; but whether systemd can read it is more than can be told from here.
 pub(super) fn variables(file: EnvironmentFile) -> EnvironmentFile {
+    let path = file.path.display();
     let variables = if file.is_pattern() {
-        let path = file.path.display();
         Seen::Unknown(format!("{path} is a pattern, which only systemd expands"))
     } else {
-        super::read(&file.path).map(|text| dropin::environment_file(&text))
+        super::read_bytes(&file.path).and_then(|bytes| {
+            dropin::environment_file(&text(&bytes)).map_or_else(
+                || Seen::Unknown(format!("read {path}: a NUL, or not UTF-8")),
+                Seen::Is,
+            )
+        })
     };
     EnvironmentFile { variables, ..file }
 }
@@ -88,10 +121,15 @@ mod tests {
     #[test]
     fn a_unit_shares_drop_ins_with_its_template_and_its_prefixes() {
         let own = |unit| directories(unit).join(" ");
-        assert_eq!(own("docker.service"), "docker.service.d service.d");
+        assert_eq!(own("docker.service"), "docker.service.d");
         assert_eq!(
             own("a-b@c-d.service"),
-            "a-b@c-d.service.d a-b@.service.d a-.service.d service.d"
+            "a-b@c-d.service.d a-b@.service.d a-.service.d \
+             a-@c-d.service.d a-@.service.d a-.service.d"
+        );
+        assert_eq!(
+            own("-a--b.service"),
+            "-a--b.service.d -a--.service.d -a-.service.d"
         );
     }
 

@@ -26,6 +26,9 @@ pub use render::{Command, RenderError, When, render};
 /// What systemd strips from the ends of keys and values, and splits words at (`WHITESPACE` in its sources).
 const BLANKS: [char; 4] = [' ', '\t', '\n', '\r'];
 
+/// Stands for bytes that are no UTF-8: a code point that systemd takes for invalid as well.
+pub const NO_UTF8: char = '\u{fffe}';
+
 /// The text of one unit file or drop-in, cut up.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Parsed {

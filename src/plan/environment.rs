@@ -253,9 +253,9 @@ pub(super) fn net(
     drivers(facts, base, planned).0.map(NetDriver::named)
 }
 
-/// RootlessKit's options for a rehearsal, as the script would build them; none where the script
-/// would choose the driver.
-pub(super) fn rehearsal(
+/// RootlessKit's options, as the script would build them; none where the script would choose the
+/// driver.
+pub(super) fn options(
     facts: &Facts,
     base: &[(String, String)],
     planned: &[(String, String)],

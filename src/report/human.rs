@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use crate::apply::Restored;
+use crate::apply::{Restored, Skipped};
 use crate::diagnose::{Cure, Finding, Severity, Wanted, obstacle};
 use crate::facts::{ChosenBy, Engine, Facts, Network, Seen, short, typed};
 use crate::hostile::plain;
@@ -12,12 +12,14 @@ use crate::ui::{FAINT, STRONG, Sign, advice, sign};
 use crate::verify::Verification;
 
 mod checks;
+mod generations;
 mod ping;
 mod preview;
 mod snippets;
 mod wrap;
 
 pub use checks::{checks_in_words, verdict, verdict_in_words, verification, verification_within};
+pub use generations::{Generation, confirmed, cut_short, generations, in_force_already, of};
 pub use ping::{ping_event, pinged, vantage_point};
 pub use preview::{explanation, preview};
 pub use snippets::snippets;
@@ -293,9 +295,12 @@ pub fn restored(home: &Path, restored: &Restored, earlier: bool) -> String {
     for path in &restored.restored {
         let _ = writeln!(text, "{} put back  {}", sign(Sign::Good), short(path, home));
     }
-    for (path, why) in &restored.skipped {
+    for Skipped { path, why, edit } in &restored.skipped {
         let path = short(path, home);
         let _ = writeln!(text, "{} left alone  {path}: {why}", sign(Sign::Weak));
+        if let Some(edit) = edit {
+            text.push_str(&preview::difference(&edit.ours, &edit.now));
+        }
     }
     if earlier {
         let _ = writeln!(

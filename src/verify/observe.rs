@@ -12,7 +12,7 @@ use tokio::join;
 
 use self::target::Seen;
 use super::Targets;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::facts::{Network, RouteKind, RouteTo};
 use crate::host::netlink::Netlink;
 use crate::probe::dns::{DnsReport, DnsRequest};
@@ -179,7 +179,7 @@ async fn over_ipv6(netlink: &Netlink, request: &Request) -> Result<Observation> 
         let gateway = beside::gateway(netlink, &network, request.gateway).await?;
         let seen = target::observe(netlink, request).await?;
         let decided = seen.iter().any(|(target, _)| target.decides());
-        Ok((seen, gateway.answer(decided).await))
+        Ok::<_, Error>((seen, gateway.answer(decided).await))
     };
     let (asked, dns) = join!(asked, beside::dns(request.dns.clone()));
     let (seen, gateway) = asked?;

@@ -10,7 +10,7 @@ use std::thread;
 use serde_json::Value;
 
 pub(crate) const LAB: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/lab/lab");
-const PROGRAM: &str = env!("CARGO_BIN_EXE_rootless6");
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_rootless6");
 
 /// The off-link address that the far side of each lab answers for.
 pub(crate) const TARGET: &str = "2001:db8:53::53";
@@ -112,6 +112,20 @@ impl Lab {
     /// Runs a shell script as alice.
     pub(crate) fn alice(&self, script: &str) -> Output {
         run(&["sh", &self.name, "bash", "-c", script])
+    }
+
+    /// The same for what is too long to be printed.
+    pub(crate) fn quietly(&self, script: &str) -> String {
+        let arguments = ["sh", &self.name, "bash", "-c", script];
+        let output = command(LIMIT_SECONDS, &arguments).output().unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        println!(
+            "alice $ {script}\n{}[{}]",
+            text(&output.stderr),
+            output.status
+        );
+        assert!(output.status.success());
+        text(&output.stdout)
     }
 
     /// The same as root.

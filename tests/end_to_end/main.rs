@@ -17,6 +17,7 @@ mod bad_input;
 mod bookworm;
 mod caller;
 mod containers;
+mod effective;
 mod faults;
 mod harness;
 mod healthy;

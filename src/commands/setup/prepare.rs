@@ -4,11 +4,12 @@ use super::consent::{consent, host_reaches, running};
 use super::rehearsed::rehearsed_plan;
 use super::vantages::vantages;
 use super::{Record, Scene};
-use crate::apply::journal::{self, Journal, State};
+use crate::apply::journal::{self, Journal};
+use crate::apply::place::Tree;
 use crate::cli::{DEFAULT_UNIT, Global, Rehearse, Setup};
 use crate::commands::with_settings;
 use crate::diagnose::{Wanted, diagnose_for, obstacle};
-use crate::error::{Error, Exit, Result};
+use crate::error::Result;
 use crate::facts::{Container, Facts, NetDriver};
 use crate::host::Host;
 use crate::plan::{Plan, snippet};
@@ -38,24 +39,22 @@ pub(super) struct Prepared {
 pub(super) async fn prepare(
     arguments: &Setup,
     global: &Global,
+    journal: Result<Option<Journal>>,
     ui: Ui,
     steps: &mut Steps,
     record: &mut Record,
 ) -> Result<Option<Prepared>> {
     let asks = !arguments.yes && !arguments.dry_run;
-    if asks && !ui.can_ask() {
-        return Err(nobody_to_ask());
-    }
     let Looked {
         scene,
         request,
         targets,
         journal,
-    } = look(arguments, global, asks, ui).await?;
+    } = look(arguments, global, journal, asks, ui).await?;
     let intent = request.resolve(scene.facts.rootlesskit_version());
     record.equivalent = Some(equivalent(arguments, global, &request));
     let at_hand = journal.as_ref().ok().and_then(Option::as_ref);
-    let plan = rehearsed_plan(arguments, &scene, &intent, at_hand, ui, steps).await?;
+    let plan = rehearsed_plan(arguments, &scene, &intent, at_hand, &targets, (ui, steps)).await?;
     if plan.is_empty() || (plan.files.is_empty() && arguments.no_restart) {
         nothing_to_do(arguments, &scene, &targets, (&plan, intent.subnet), record).await;
         return Ok(None);
@@ -66,8 +65,9 @@ pub(super) async fn prepare(
         return Err(error);
     }
     let journal = journal?;
+    let tree = Tree::of(&scene.host);
     for change in &plan.files {
-        journal::unchanged(change)?;
+        journal::unchanged(&tree, change)?;
     }
     let restarts = plan.restart.is_some() && !arguments.no_restart;
     let stopping = if restarts {
@@ -110,8 +110,17 @@ struct Looked {
 }
 
 /// Looks round, makes sure that a plan can lead anywhere, and asks for what the request leaves open.
-async fn look(arguments: &Setup, global: &Global, asks: bool, ui: Ui) -> Result<Looked> {
-    let scene = Scene::look(global.unit()).await?;
+async fn look(
+    arguments: &Setup,
+    global: &Global,
+    mut journal: Result<Option<Journal>>,
+    asks: bool,
+    ui: Ui,
+) -> Result<Looked> {
+    let mut scene = Scene::look(global.unit()).await?;
+    if arguments.follow_symlinks {
+        scene.facts.follow_symlinks();
+    }
     let mut request = with_settings(
         arguments.request.clone(),
         &scene.host,
@@ -119,7 +128,6 @@ async fn look(arguments: &Setup, global: &Global, asks: bool, ui: Ui) -> Result<
     )?;
     let targets = targets::resolve(&request.targets).await?;
     in_the_way(arguments, &scene, &request)?;
-    let mut journal = open(arguments, &scene.host);
     if !scene.facts.is_locked() {
         journal = Ok(journal?);
     }
@@ -133,15 +141,6 @@ async fn look(arguments: &Setup, global: &Global, asks: bool, ui: Ui) -> Result<
         targets,
         journal,
     })
-}
-
-fn nobody_to_ask() -> Error {
-    Error::new(
-        Exit::Usage,
-        "setup has questions, and there is no terminal to ask on",
-    )
-    .hint("`rootless6 setup --yes --accept containers-restart` asks nothing")
-    .hint("`rootless6 setup --dry-run` shows what would be done")
 }
 
 /// Makes sure that a plan can lead anywhere.
@@ -172,23 +171,6 @@ fn wanted(arguments: &Setup, facts: &Facts, intent: &Intent) -> Wanted {
         pasta: intent.net == Net::Pasta,
         proof: Some(proof).filter(|_| !arguments.no_verify),
         bridge: intent.subnet != SubnetChoice::None,
-    }
-}
-
-/// Opens the journal for all but a dry run. What an earlier run left half done is taken back before
-/// anything is built on top of it.
-fn open(arguments: &Setup, host: &Host) -> Result<Option<Journal>> {
-    if arguments.dry_run {
-        return Ok(None);
-    }
-    let journal = Journal::open(&host.state)?;
-    match journal.standing()? {
-        Some(entry) if entry.state == State::Begun => Err(Error::new(
-            Exit::NotApplied,
-            "an earlier setup was cut short and left its work half done",
-        )
-        .hint("`rootless6 undo --yes` puts back what was there; then run `rootless6 setup` again")),
-        _ => Ok(Some(journal)),
     }
 }
 
@@ -245,6 +227,7 @@ fn equivalent(arguments: &Setup, global: &Global, request: &Request) -> String {
         (arguments.no_restart, "--no-restart"),
         (arguments.no_verify, "--no-verify"),
         (arguments.keep, "--keep"),
+        (arguments.follow_symlinks, "--follow-symlinks"),
         (arguments.rehearse == Rehearse::Never, "--rehearse=never"),
     ] {
         if given {

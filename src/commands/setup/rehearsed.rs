@@ -6,10 +6,11 @@ use crate::cli::{Rehearse, Setup};
 use crate::error::{Doing, Result};
 use crate::facts::Seen;
 use crate::host::process;
-use crate::plan::{self, Given, Plan, Restart, snippet};
-use crate::rehearse::rehearse;
+use crate::plan::{self, Given, Plan, Rehearsal, Restart, snippet};
+use crate::rehearse::{Wanted, rehearse};
 use crate::request::Intent;
 use crate::ui::{Progress, Steps, Ui};
+use crate::verify::{Targets, observe};
 
 /// The plan in the light of a rehearsal, where its restart is to be carried out.
 pub(super) async fn rehearsed_plan(
@@ -17,18 +18,24 @@ pub(super) async fn rehearsed_plan(
     scene: &Scene,
     intent: &Intent,
     journal: Option<&Journal>,
-    ui: Ui,
-    steps: &mut Steps,
+    targets: &Targets,
+    (ui, steps): (Ui, &mut Steps),
 ) -> Result<Plan> {
     let mut given = given()?;
     let plan = make_plan(scene, intent, &given, journal)?;
     let carried_out = journal.is_some() && snippet::locked(&scene.facts, &plan).is_none();
-    let options = worth_rehearsing(arguments, &plan).filter(|_| carried_out);
-    let Some(options) = options else {
+    let rehearsal = worth_rehearsing(arguments, &plan).filter(|_| carried_out);
+    let Some(rehearsal) = rehearsal else {
         return Ok(plan);
     };
+    let wanted = Wanted {
+        rehearsal,
+        path: plan.path(),
+        probe: (!arguments.no_verify).then(|| observe::Request::new(&targets.v6)),
+        proof: plan.proof,
+    };
     steps.begin("rehearse RootlessKit with the new settings");
-    given.rehearsed = rehearse(&scene.host, &scene.facts, options, plan.path()).await?;
+    given.rehearsed = rehearse(&scene.host, &scene.facts, &wanted).await?;
     steps.done();
     ui.say("");
     make_plan(scene, intent, &given, journal)
@@ -50,12 +57,12 @@ fn make_plan(
     Ok(plan)
 }
 
-/// RootlessKit's options where its next start is part of the plan: a throw-away one shows before
-/// any downtime whether it starts at all, and what its tap interface has then.
-fn worth_rehearsing<'a>(arguments: &Setup, plan: &'a Plan) -> Option<&'a [String]> {
+/// How to rehearse RootlessKit's next start, where that is part of the plan: a throw-away one shows
+/// before any downtime whether it starts at all, and what comes back from off the link then.
+fn worth_rehearsing<'a>(arguments: &Setup, plan: &'a Plan) -> Option<&'a Rehearsal> {
     let restarts = plan.restart.is_some() && !arguments.no_restart;
     let wanted = restarts && arguments.rehearse == Rehearse::Auto;
-    plan.rehearsal.as_deref().filter(|_| wanted)
+    plan.rehearsal.as_ref().filter(|_| wanted)
 }
 
 fn given() -> Result<Given> {

@@ -3,24 +3,25 @@
 use super::vantages::vantages;
 use super::{Prepared, Record, Scene};
 use crate::apply::journal::{Entry, State, Was};
-use crate::apply::{Afterwards, Restored, Site};
+use crate::apply::restart::{SETTLING, Started};
+use crate::apply::{Afterwards, Restored, Site, checkpoint, watchdog};
 use crate::cli::Setup;
 use crate::error::{Error, Exit, Result};
 use crate::host::probe_container::Leftovers;
-use crate::host::process;
+use crate::host::process::Signals;
 use crate::inspect;
 use crate::report::human;
 use crate::ui::{Progress, Steps};
 use crate::verify::{self, Question, Targets, Vantage, Verification};
 
-/// What dockerd was doing, and should do again once it was restarted in vain.
-fn before(scene: &Scene) -> Afterwards {
+/// What dockerd is doing, and should do again once it was restarted in vain.
+fn was(scene: &Scene) -> Was {
     if scene.facts.engine.is().is_some() {
-        Afterwards::Restart
+        Was::Answering
     } else if scene.runs() {
-        Afterwards::Retry
+        Was::Failing
     } else {
-        Afterwards::Stop
+        Was::Stopped
     }
 }
 
@@ -36,28 +37,34 @@ impl Work<'_> {
     ///
     /// # Errors
     /// What failed, once everything is back; exit 4 when it is not.
-    pub(super) async fn carry_out(&self, steps: &mut Steps, record: &mut Record) -> Result<()> {
+    pub(super) async fn carry_out(
+        &self,
+        signals: &mut Signals,
+        steps: &mut Steps,
+        record: &mut Record,
+    ) -> Result<()> {
         let Prepared {
             journal,
             plan,
             restarts,
+            scene,
             ..
         } = self.prepared;
-        let was = match before(&self.prepared.scene) {
-            Afterwards::Retry => Was::Failing,
-            Afterwards::Stop => Was::Stopped,
-            Afterwards::Leave | Afterwards::Restart => Was::Answering,
-        };
-        let mut entry = journal.begin(&self.site.host.unit, was)?;
+        let mut entry = journal.begin_planned(&self.site.host.unit, was(scene), plan)?;
+        self.site.begin(plan, journal, &mut entry).await?;
         let worked = tokio::select! {
+            // One that came before the first effect comes before it here, too.
+            biased;
+            () = signals.interrupted() => Err(Error::new(Exit::Interrupted, "interrupted")),
             worked = self.apply_and_prove(&mut entry, steps, record) => worked,
-            () = process::interrupted() => Err(Error::new(Exit::Interrupted, "interrupted")),
         };
         if let Err(error) = worked {
             steps.fail();
             return self.take_back(entry, error, steps, record).await;
         }
         record.changed = *restarts || !plan.files.is_empty();
+        watchdog::disarm(self.site.systemd, self.site.host).await;
+        checkpoint::pass("disarmed");
         Ok(())
     }
 
@@ -71,32 +78,67 @@ impl Work<'_> {
             plan,
             journal,
             restarts,
-            targets,
             ..
         } = self.prepared;
-        self.site
-            .carry_out(plan, journal, entry, *restarts, steps)
-            .await?;
-        if let Some(targets) = targets {
-            let verification = self.prove(targets, steps).await;
-            let failed = (!verification.passes()).then(|| unproved(&verification));
-            record.verification = Some(verification);
-            if let Some(error) = failed
-                && !self.arguments.keep
-            {
-                return Err(error);
-            }
-        }
+        self.site.write(plan, journal, entry, steps).await?;
         if !*restarts {
-            return entry.mark(journal, State::Written);
+            entry.mark(journal, State::Written)?;
+            checkpoint::pass("marked");
+            return Ok(());
         }
+        self.restart_and_prove(entry, steps, record).await?;
         for mut live in journal.never_live(&self.site.host.unit)? {
             live.mark(journal, State::Applied)?;
         }
-        entry.mark(journal, State::Applied)
+        entry.mark(journal, State::Applied)?;
+        checkpoint::pass("marked");
+        Ok(())
     }
 
-    async fn prove(&self, targets: &Targets, steps: &mut Steps) -> Verification {
+    /// The proof and the settle window are over when both are.
+    async fn restart_and_prove(
+        &self,
+        entry: &mut Entry,
+        steps: &mut Steps,
+        record: &mut Record,
+    ) -> Result<()> {
+        let unit = &self.site.host.unit;
+        steps.begin(&format!("restart {unit}"));
+        let started = self.site.restart_for(&self.prepared.journal, entry).await?;
+        steps.done();
+        let proof = async {
+            self.prove(&started, steps, record).await?;
+            let seconds = SETTLING.as_secs();
+            steps.begin(&format!(
+                "see that {unit} still runs {seconds} s after its first answer"
+            ));
+            Ok(())
+        };
+        tokio::try_join!(proof, self.site.stays_up(&started))?;
+        checkpoint::pass("settled");
+        steps.done();
+        Ok(())
+    }
+
+    async fn prove(&self, started: &Started, steps: &mut Steps, record: &mut Record) -> Result<()> {
+        let Some(targets) = &self.prepared.targets else {
+            return Ok(());
+        };
+        let verification = self.verify(targets, steps).await;
+        let failed = (!verification.passes()).then(|| unproved(&verification));
+        record.verification = Some(verification);
+        checkpoint::pass("proved");
+        match failed {
+            Some(error) if !self.arguments.keep => {
+                // A dockerd that has died meanwhile is why.
+                self.site.still_runs(started).await?;
+                Err(error)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    async fn verify(&self, targets: &Targets, steps: &mut Steps) -> Verification {
         let Site { host, systemd, .. } = &self.site;
         let facts = inspect::gather(host, Ok(systemd)).await;
         let vantages = vantages(&facts, self.prepared.subnet);
@@ -126,18 +168,14 @@ impl Work<'_> {
         record: &mut Record,
     ) -> Result<()> {
         let journal = &self.prepared.journal;
-        let restarted = self.site.restarted.get();
         let mut entries = vec![entry];
+        let afterwards = self.site.afterwards(&entries).await;
+        let restarted = afterwards != Afterwards::Leave;
         if restarted && error.exit != Exit::Interrupted {
             // dockerd does not live with what this run wrote, nor perhaps with what others wrote
             // and never tried.
             entries.extend(journal.never_live(&self.site.host.unit)?);
         }
-        let afterwards = if restarted {
-            before(&self.prepared.scene)
-        } else {
-            Afterwards::Leave
-        };
         let restored = self
             .site
             .roll_back(journal, &mut entries, afterwards, steps)
@@ -148,11 +186,11 @@ impl Work<'_> {
             })?;
         verify::sweep(&self.site.host.socket, Leftovers::Own).await;
         record.rolled_back = true;
-        Err(self.told(error, &restored))
+        Err(self.told(error, &restored, restarted))
     }
 
     /// The failure, and what has become of everything.
-    fn told(&self, error: Error, restored: &Restored) -> Error {
+    fn told(&self, error: Error, restored: &Restored, restarted: bool) -> Error {
         let mut told = error;
         if told.exit != Exit::Interrupted {
             told.exit = Exit::NotApplied;
@@ -160,7 +198,10 @@ impl Work<'_> {
         let left: Vec<_> = restored
             .skipped
             .iter()
-            .map(|(path, why)| format!("{} ({why})", self.site.host.short(path)))
+            .map(|skipped| {
+                let path = self.site.host.short(&skipped.path);
+                format!("{path} ({})", skipped.why)
+            })
             .collect();
         let back = if left.is_empty() {
             "everything was put back".to_owned()
@@ -168,7 +209,6 @@ impl Work<'_> {
             format!("everything was put back but {}", left.join(", "))
         };
         told.message = format!("{}; {back}", told.message);
-        let restarted = self.site.restarted.get();
         let down: Vec<_> = self
             .prepared
             .stopping

@@ -4,7 +4,7 @@ use std::os::fd::OwnedFd;
 use std::process::Stdio;
 
 use rustix::io::Errno;
-use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use tokio::io::AsyncWriteExt;
 use tokio::io::unix::AsyncFd;
 use tokio::process::Command;
@@ -37,6 +37,29 @@ pub fn ended(pid: u32) -> Result<impl Future<Output = ()>> {
 )]
 fn watched(descriptor: OwnedFd) -> std::io::Result<AsyncFd<OwnedFd>> {
     AsyncFd::new(descriptor)
+}
+
+/// Kills a process if it still is the one that is meant once its number can no longer be given to
+/// another (pidfd_open(2)), and waits until it has ended.
+///
+/// # Errors
+/// When the kernel does not do it.
+pub async fn end(pid: u32, is_meant: impl Fn() -> bool) -> Result<()> {
+    let doing = || format!("end process {pid}");
+    let process = i32::try_from(pid).ok().and_then(Pid::from_raw);
+    let descriptor = match process.map(|pid| pidfd_open(pid, PidfdFlags::empty())) {
+        None | Some(Err(Errno::SRCH)) => return Ok(()),
+        Some(opened) => opened.doing(doing)?,
+    };
+    if !is_meant() {
+        return Ok(());
+    }
+    match pidfd_send_signal(&descriptor, Signal::KILL) {
+        Ok(()) | Err(Errno::SRCH) => {}
+        Err(errno) => return Err(errno).doing(doing),
+    }
+    let _ = watched(descriptor).doing(doing)?.readable().await;
+    Ok(())
 }
 
 /// Starts this program again with a hidden command, and leaves it to itself: with the words on its

@@ -18,6 +18,14 @@ pub enum Address {
 }
 
 impl Address {
+    /// The D-Bus address, of a bus.
+    pub fn of_bus(&self) -> Option<&str> {
+        match self {
+            Self::Bus(address) => Some(address),
+            Self::Private(_) => None,
+        }
+    }
+
     /// A connection, and systemd's name on it.
     pub(super) async fn connect(&self) -> zbus::Result<(Connection, &'static str)> {
         let (builder, name) = match self {

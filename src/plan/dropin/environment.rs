@@ -1,25 +1,22 @@
 //! The merged `Environment=` of a unit.
 
 use super::unescape::words;
-use super::{Assignment, BLANKS, is_utf8_for_systemd, parse};
+use super::{Assignment, is_utf8_for_systemd, parse};
 
 /// The specifiers of systemd.unit(5), newest systemd (262). systemd skips an assignment with any other letter or digit
 /// after `%`, and takes `%` literally before anything else.
 const SPECIFIERS: &str = "aAbBcCdDEfgGhHiIjJlLmMnNopPqrRsStTuUvVwWyY";
 
-/// What fragment and drop-ins configure, before `EnvironmentFile=`, `PassEnvironment=` and `UnsetEnvironment=`.
+/// What fragment and drop-ins configure, before `EnvironmentFile=` and `UnsetEnvironment=`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Environment {
     /// In systemd's order: a name keeps the place where it was first set since the last reset.
     pub variables: Vec<Variable>,
-    /// Words of `Environment=` that systemd passes over, or whose name only systemd can know.
+    /// Words of `Environment=` and `UnsetEnvironment=` that systemd passes over, or that only
+    /// systemd can know.
     pub skipped: Vec<Skipped>,
     /// `UnsetEnvironment=`, one word each (a name, or `NAME=value`): taken away at the very end.
     pub unset: Vec<Mention>,
-    /// `PassEnvironment=`, one name each: weaker than `Environment=`.
-    pub pass: Vec<Mention>,
-    /// `EnvironmentFile=`, one path each, with its `-` if any: stronger than `Environment=`.
-    pub files: Vec<Mention>,
 }
 
 impl Environment {
@@ -72,7 +69,8 @@ pub enum SkipReason {
     NotUtf8,
     /// `%` before a letter or digit that is no specifier.
     UnknownSpecifier,
-    /// A specifier in the name: systemd may well set something here, under a name that we cannot know.
+    /// A specifier in the name, or in what is unset: systemd may well do something here, but only it
+    /// knows to which name.
     SpecifierInName,
 }
 
@@ -105,9 +103,7 @@ pub fn environment(files: &[&str]) -> Environment {
             }
             match assignment.key.as_str() {
                 "Environment" => merged.assign(file, &assignment),
-                "UnsetEnvironment" => mention_words(&mut merged.unset, file, &assignment),
-                "PassEnvironment" => mention_words(&mut merged.pass, file, &assignment),
-                "EnvironmentFile" => mention(&mut merged.files, file, &assignment),
+                "UnsetEnvironment" => merged.unset(file, &assignment),
                 _ => {}
             }
         }
@@ -155,15 +151,36 @@ impl Environment {
             None => self.variables.push(variable),
         }
     }
+
+    /// systemd:src/core/load-fragment.c `config_parse_unset_environ`. Said twice is said once.
+    fn unset(&mut self, file: usize, assignment: &Assignment) {
+        if assignment.value.is_empty() {
+            self.unset.clear();
+            return;
+        }
+        let line = assignment.line;
+        for word in words(&assignment.value) {
+            let (text, outcome) = match word {
+                Ok(word) => (String::from_utf8_lossy(&word).into_owned(), unset(word)),
+                Err(_) => (assignment.value.clone(), Err(SkipReason::BadSyntax)),
+            };
+            match outcome {
+                Ok(text) if self.unset.iter().any(|known| known.text == text) => {}
+                Ok(text) => self.unset.push(Mention { text, file, line }),
+                Err(why) => self.skipped.push(Skipped {
+                    text,
+                    why,
+                    file,
+                    line,
+                }),
+            }
+        }
+    }
 }
 
 /// Name, value and whether the value is uncertain. Specifiers are resolved before the word is cut at `=`.
 fn variable(word: Vec<u8>) -> Result<(String, String, bool), SkipReason> {
-    let word = String::from_utf8(word).map_err(|_| SkipReason::NotUtf8)?;
-    if !is_utf8_for_systemd(&word) {
-        return Err(SkipReason::NotUtf8);
-    }
-    let resolved = resolve(&word)?;
+    let resolved = resolve(&text(word)?)?;
     let Some((name, value)) = resolved.text.split_once('=') else {
         return Err(if resolved.first.is_some() {
             SkipReason::SpecifierInName
@@ -178,6 +195,26 @@ fn variable(word: Vec<u8>) -> Result<(String, String, bool), SkipReason> {
         return Err(SkipReason::BadName);
     }
     Ok((name.to_owned(), value.to_owned(), resolved.first.is_some()))
+}
+
+/// A name, or an assignment that is taken away only where it is the very same.
+fn unset(word: Vec<u8>) -> Result<String, SkipReason> {
+    let resolved = resolve(&text(word)?)?;
+    let name = resolved.text.split('=').next().unwrap_or_default();
+    if resolved.first.is_some() {
+        return Err(SkipReason::SpecifierInName);
+    }
+    if !is_name(name) {
+        return Err(SkipReason::BadName);
+    }
+    Ok(resolved.text)
+}
+
+fn text(word: Vec<u8>) -> Result<String, SkipReason> {
+    String::from_utf8(word)
+        .ok()
+        .filter(|word| is_utf8_for_systemd(word))
+        .ok_or(SkipReason::NotUtf8)
 }
 
 struct Resolved {
@@ -226,32 +263,4 @@ pub(super) fn is_name(name: &str) -> bool {
             .bytes()
             .next()
             .is_some_and(|first| !first.is_ascii_digit())
-}
-
-fn mention_words(mentions: &mut Vec<Mention>, file: usize, assignment: &Assignment) {
-    if assignment.value.is_empty() {
-        mentions.clear();
-    }
-    for word in words(&assignment.value).map_while(Result::ok) {
-        let text = String::from_utf8_lossy(&word).into_owned();
-        mentions.push(Mention {
-            text,
-            file,
-            line: assignment.line,
-        });
-    }
-}
-
-/// One path to the end of the line: `EnvironmentFile=` knows no quotes.
-fn mention(mentions: &mut Vec<Mention>, file: usize, assignment: &Assignment) {
-    let text = assignment.value.trim_matches(BLANKS);
-    if text.is_empty() {
-        mentions.clear();
-    } else {
-        mentions.push(Mention {
-            text: text.to_owned(),
-            file,
-            line: assignment.line,
-        });
-    }
 }

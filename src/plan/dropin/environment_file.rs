@@ -1,28 +1,36 @@
 //! The files of `EnvironmentFile=`: almost a shell's assignments, and not quite.
 
 use super::environment::is_name;
+use super::{BLANKS, is_utf8_for_systemd};
 
 /// The characters that a backslash takes the meaning from between double quotes.
 const ESCAPABLE: &str = "\"\\`$";
 
 /// What a file of `EnvironmentFile=` sets, in its order (systemd.exec(5); systemd:src/basic/env-file.c
-/// `parse_env_file_internal`). Lines without `=`, and names that are none, are passed over.
-pub fn environment_file(text: &str) -> Vec<(String, String)> {
+/// `parse_env_file_internal`). Lines without `=`, and names that are none, are passed over; a NUL
+/// anywhere, or what is no UTF-8 outside of comments, makes it refuse the whole file: none.
+pub fn environment_file(text: &str) -> Option<Vec<(String, String)>> {
+    if text.contains('\0') {
+        return None;
+    }
     let mut variables = Vec::new();
     let mut characters = text.chars().peekable();
     while let Some(&next) = characters.peek() {
-        if next.is_whitespace() {
+        if BLANKS.contains(&next) {
             characters.next();
         } else if matches!(next, '#' | ';') {
             comment(&mut characters);
         } else if let Some(name) = name(&mut characters) {
             let value = value(&mut characters);
+            if !is_utf8_for_systemd(&name) || !is_utf8_for_systemd(&value) {
+                return None;
+            }
             if is_name(&name) {
                 variables.push((name, value));
             }
         }
     }
-    variables
+    Some(variables)
 }
 
 type Characters<'a> = std::iter::Peekable<std::str::Chars<'a>>;
@@ -37,7 +45,7 @@ fn name(characters: &mut Characters<'_>) -> Option<String> {
     let mut name = String::new();
     for character in characters.by_ref() {
         match character {
-            '=' => return Some(name.trim_end().to_owned()),
+            '=' => return Some(name.trim_end_matches(BLANKS).to_owned()),
             '\n' | '\r' => return None,
             other => name.push(other),
         }
@@ -65,7 +73,8 @@ fn value(characters: &mut Characters<'_>) -> String {
             }
             '"' if begins => double_quoted(characters, &mut value),
             '\\' => {
-                value.extend(characters.next().filter(|&escaped| escaped != '\n'));
+                let escaped = characters.next();
+                value.extend(escaped.filter(|escaped| !matches!(escaped, '\n' | '\r')));
                 begins = false;
             }
             other => {
@@ -122,13 +131,19 @@ mod tests {
             ("A=x#y;z", &[("A", "x#y;z")]),
             ("A=1\r\nB=\r\nA=3", &[("A", "1"), ("B", ""), ("A", "3")]),
             ("A=$HOME", &[("A", "$HOME")]),
+            ("A=x\\\r\ny=1\nB=2", &[("A", "x"), ("y", "1"), ("B", "2")]),
+            ("\u{2003}A=1\nB\u{a0}=2\nC=\u{2003}3", &[("C", "\u{2003}3")]),
+            ("# \u{fffe}\nA=1", &[("A", "1")]),
         ] {
-            let read = environment_file(text);
+            let read = environment_file(text).unwrap();
             let read: Vec<_> = read
                 .iter()
                 .map(|(name, value)| (name.as_str(), value.as_str()))
                 .collect();
             assert_eq!(read, expected, "{text:?}");
+        }
+        for text in ["A=1\n#\0", "A=1\nB=\u{fffe}", "A=1\n\u{fffe} ="] {
+            assert_eq!(environment_file(text), None, "{text:?}");
         }
     }
 }

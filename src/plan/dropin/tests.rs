@@ -86,6 +86,7 @@ fn environment_lines_read_as_systemd_reads_them() {
             &[("A", "1"), ("C", "3")],
         ),
         ("Environment=1A=x é=1 A-B=2 nothing =x _=ok", &[("_", "ok")]),
+        ("Environment=A=\\ufffe B=1", &[("B", "1")]),
         ("Environment=A=%z B=1", &[("B", "1")]),
         ("environment=A=1", &[]),
         ("# Environment=A=1 \\\nEnvironment=B=2", &[("B", "2")]),
@@ -189,27 +190,26 @@ fn a_specifier_makes_a_value_uncertain_and_a_name_unknowable() {
 }
 
 #[test]
-fn files_passed_and_unset_variables_are_reported_and_not_applied() {
+fn what_is_unset_is_reported_and_not_applied() {
     let found = environment(&[
         "[Service]\nEnvironment=A=1\nUnsetEnvironment=X\n",
-        "[Service]\nUnsetEnvironment=\nUnsetEnvironment=A \"B=2\"\nPassEnvironment=C D\nEnvironmentFile=-/etc/my file\n",
+        "[Service]\nUnsetEnvironment=\nUnsetEnvironment=A \"B=2 %%\" A 1x C-D A=%h\n",
     ]);
-    let texts = |mentions: &[Mention]| {
-        mentions
-            .iter()
-            .map(|it| it.text.clone())
-            .collect::<Vec<_>>()
-    };
+    let unset: Vec<_> = found.unset.iter().map(|it| it.text.as_str()).collect();
     assert_eq!(pairs(&found), owned(&[("A", "1")]));
-    assert_eq!(texts(&found.unset), ["A", "B=2"]);
-    assert_eq!(texts(&found.pass), ["C", "D"]);
+    assert_eq!(unset, ["A", "B=2 %"]);
+    let skipped: Vec<_> = found
+        .skipped
+        .iter()
+        .map(|it| (it.text.as_str(), it.why))
+        .collect();
     assert_eq!(
-        found.files,
-        [Mention {
-            text: "-/etc/my file".to_owned(),
-            file: 1,
-            line: 5
-        }]
+        skipped,
+        [
+            ("1x", SkipReason::BadName),
+            ("C-D", SkipReason::BadName),
+            ("A=%h", SkipReason::SpecifierInName),
+        ]
     );
 }
 

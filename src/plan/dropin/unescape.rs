@@ -1,7 +1,7 @@
 //! Words of a unit file value, as systemd's `extract_first_word` cuts them with `EXTRACT_UNQUOTE|EXTRACT_CUNESCAPE`
 //! (systemd:src/basic/extract-word.c, escape.c).
 
-use super::{BLANKS, is_utf8_for_systemd};
+use super::BLANKS;
 
 /// A quote that is never closed, a lone backslash at the end, or an escape that C does not know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,13 +107,9 @@ fn number(digits: &[u8], radix: u32) -> Option<u32> {
     (number != 0).then_some(number)
 }
 
-/// Up to 257, systemd lets `\ud800` and `\ufffe` through here and then skips the word as invalid UTF-8; 262 takes them for
-/// unknown escapes, and so do we.
+/// A noncharacter passes here, and makes the word invalid UTF-8 afterwards. A surrogate is an unknown
+/// escape since 262; up to 257 it passed as well.
 fn push_code_point(code: u32, word: &mut Vec<u8>) -> Option<()> {
-    let text = char::from_u32(code)?.to_string();
-    if !is_utf8_for_systemd(&text) {
-        return None;
-    }
-    word.extend(text.bytes());
+    word.extend(char::from_u32(code)?.to_string().bytes());
     Some(())
 }

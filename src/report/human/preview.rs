@@ -6,7 +6,7 @@ use similar::TextDiff;
 
 use crate::facts::{Container, Facts};
 use crate::hostile::plain;
-use crate::plan::{FileChange, Plan};
+use crate::plan::Plan;
 use crate::request::Proof;
 use crate::ui::{BAD, GOOD, STRONG};
 
@@ -23,7 +23,11 @@ pub fn preview(facts: &Facts, plan: &Plan, stopping: &[Container], restarts: boo
             ""
         };
         let _ = writeln!(text, "{STRONG}{}{STRONG:#}{new}", facts.short(&change.path));
-        text.push_str(&difference(change));
+        if let Some(target) = &change.target {
+            let _ = writeln!(text, "  through a symlink: {}", facts.short(target));
+        }
+        let before = change.before.as_deref().unwrap_or_default();
+        text.push_str(&difference(before, &change.after));
         text.push('\n');
     }
     for note in &plan.notes {
@@ -40,13 +44,14 @@ pub fn preview(facts: &Facts, plan: &Plan, stopping: &[Container], restarts: boo
     text
 }
 
-fn difference(change: &FileChange) -> String {
-    let before = change.before.as_deref().unwrap_or_default();
-    let diff = TextDiff::from_lines(before, &change.after);
+/// Lines that differ, and a few around them.
+pub(super) fn difference(before: &str, after: &str) -> String {
+    let diff = TextDiff::from_lines(before, after);
     let mut text = String::new();
     for group in diff.grouped_ops(CONTEXT) {
         for line in group.iter().flat_map(|op| diff.iter_changes(op)) {
-            let content = line.value().trim_end_matches(['\n', '\r']);
+            let visible = |c: &char| *c == '\t' || !c.is_control();
+            let content: String = line.value().chars().filter(visible).collect();
             let _ = match line.tag() {
                 similar::ChangeTag::Delete => writeln!(text, "  {BAD}- {content}{BAD:#}"),
                 similar::ChangeTag::Insert => writeln!(text, "  {GOOD}+ {content}{GOOD:#}"),

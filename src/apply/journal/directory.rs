@@ -1,0 +1,73 @@
+//! The journal's directory: the user's own, and nobody else's to read.
+
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+
+use nix::unistd::Uid;
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, chmodat, fchmod, fstat, mkdirat, openat};
+use rustix::io::Errno;
+
+use crate::apply::place::is_trusted;
+use crate::apply::refusal::{Refusal, Why};
+use crate::error::{Doing, Result};
+
+const NAME: &str = "rootless6";
+const PRIVATE: Mode = Mode::RWXU;
+const FLAGS: OFlags = OFlags::RDONLY
+    .union(OFlags::DIRECTORY)
+    .union(OFlags::CLOEXEC);
+
+/// Opens it below a state directory; none where it is not there.
+pub(super) fn open(state: &Path) -> Result<Option<(OwnedFd, PathBuf)>> {
+    let path = state.join(NAME);
+    let doing = || format!("open {}", state.display());
+    let state_directory = match openat(CWD, state, FLAGS, Mode::empty()) {
+        Ok(open) => open,
+        Err(Errno::NOENT) => return Ok(None),
+        Err(errno) => return Err(errno).doing(doing),
+    };
+    is_trusted(&state_directory, state)?;
+    let open = match openat(
+        &state_directory,
+        NAME,
+        FLAGS | OFlags::NOFOLLOW,
+        Mode::empty(),
+    ) {
+        Ok(open) => open,
+        Err(Errno::NOENT) => return Ok(None),
+        Err(Errno::NOTDIR | Errno::LOOP) => {
+            let target = rustix::fs::readlinkat(&state_directory, NAME, Vec::new());
+            let why = target.map_or(Why::Errno(Errno::NOTDIR), Why::symlink);
+            return Err(Refusal::of(&path, why).into());
+        }
+        Err(errno) => return Err(errno).doing(|| format!("open {}", path.display())),
+    };
+    let stat = fstat(&open).doing(|| format!("open {}", path.display()))?;
+    if stat.st_uid != Uid::effective().as_raw() {
+        return Err(Refusal::of(&path, Why::Foreign(stat.st_uid)).into());
+    }
+    if Mode::from_raw_mode(stat.st_mode).intersects(Mode::RWXG | Mode::RWXO) {
+        // daemon.json may hold what is nobody else's business.
+        fchmod(&open, PRIVATE).doing(|| format!("keep {} private", path.display()))?;
+    }
+    Ok(Some((open, path)))
+}
+
+/// Opens it, and makes it where it is not there.
+pub(super) fn make(state: &Path) -> Result<(OwnedFd, PathBuf)> {
+    let path = state.join(NAME);
+    let mut missing: Vec<_> = path.ancestors().take_while(|path| !path.exists()).collect();
+    while let Some(directory) = missing.pop() {
+        let made = match mkdirat(CWD, directory, PRIVATE) {
+            // Whatever the umask is.
+            Ok(()) => chmodat(CWD, directory, PRIVATE, AtFlags::empty()),
+            Err(Errno::EXIST) => Ok(()),
+            Err(errno) => Err(errno),
+        };
+        made.doing(|| format!("make {}", directory.display()))?;
+    }
+    match open(state)? {
+        Some(opened) => Ok(opened),
+        None => Err(Refusal::of(&path, Why::Errno(Errno::NOENT)).into()),
+    }
+}

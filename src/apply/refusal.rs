@@ -1,0 +1,101 @@
+//! Why nothing is written at a place.
+
+use std::ffi::{CString, OsString};
+use std::fmt;
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Path, PathBuf};
+
+use rustix::io::Errno;
+
+use crate::error::{Error, Exit};
+use crate::facts::typed;
+
+/// A place that is not written to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// What is in the way: the file, or a directory above it.
+    pub path: PathBuf,
+    /// What is wrong with it.
+    pub why: Why,
+}
+
+/// What is wrong with a file or a directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Why {
+    /// It leads elsewhere.
+    Symlink(PathBuf),
+    /// The same file has another name somewhere.
+    HardLinked,
+    /// It is something else than a file.
+    Kind(&'static str),
+    /// It belongs to this user.
+    Foreign(u32),
+    /// A directory that others may write to.
+    Writable,
+    /// The path has `..` in it.
+    NotPlain,
+    /// The kernel says no.
+    Errno(Errno),
+}
+
+impl Refusal {
+    pub(super) fn of(path: &Path, why: Why) -> Self {
+        Self {
+            path: path.to_owned(),
+            why,
+        }
+    }
+}
+
+impl Why {
+    pub(super) fn symlink(target: CString) -> Self {
+        Self::Symlink(OsString::from_vec(target.into_bytes()).into())
+    }
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Symlink(target) => write!(f, "it is a symlink to {}", target.display()),
+            Self::HardLinked => f.write_str("it is a hard link: the same file has another name"),
+            Self::Kind(kind) => write!(f, "it is {kind}"),
+            Self::Foreign(0) => f.write_str("it belongs to root"),
+            Self::Foreign(user) => write!(f, "it belongs to user {user}"),
+            Self::Writable => f.write_str("other users may write to it"),
+            Self::NotPlain => f.write_str("it is no plain path"),
+            Self::Errno(errno) => write!(f, "{}", std::io::Error::from(*errno)),
+        }
+    }
+}
+
+impl From<Refusal> for Error {
+    fn from(Refusal { path, why }: Refusal) -> Self {
+        let error = Self::new(
+            Exit::NotApplied,
+            format!("nothing is written at {}", path.display()),
+        )
+        .caused_by(&why);
+        match cure(&path, &why) {
+            Some(cure) => error.hint(cure),
+            None => error,
+        }
+    }
+}
+
+/// What to type against it.
+pub(crate) fn cure(path: &Path, why: &Why) -> Option<String> {
+    let path = typed(&path.to_string_lossy());
+    Some(match why {
+        Why::Symlink(_) => {
+            "`rootless6 setup --follow-symlinks` writes to its target, where that is the user's own"
+                .to_owned()
+        }
+        Why::HardLinked => {
+            format!("`cp -p {path} {path}.own && mv {path}.own {path}` makes it a file of its own")
+        }
+        Why::Kind(_) => format!("move it away: `mv {path} {path}.old`"),
+        Why::Foreign(_) => format!("as root: `chown $USER {path}`"),
+        Why::Writable => format!("`chmod go-w {path}` keeps others out"),
+        Why::NotPlain | Why::Errno(_) => return None,
+    })
+}

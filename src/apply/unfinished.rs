@@ -1,0 +1,116 @@
+//! Transactions that nobody finishes: cut short, or not confirmed in time.
+
+use std::time::Duration;
+
+use super::journal::{self, Entry};
+use crate::error::Result;
+use crate::host::{Host, process};
+
+/// A run that has just begun to finish what an earlier one left has not said so yet: a look round
+/// comes first.
+const TAKING_OVER: Duration = Duration::from_secs(30);
+
+/// The unfinished generations of a unit, else of the newest one's unit; newest first, as they are
+/// to be taken back.
+pub fn of(entries: Vec<Entry>, unit: Option<&str>) -> Vec<Entry> {
+    let mut unfinished: Vec<_> = entries
+        .into_iter()
+        .rev()
+        .filter(Entry::is_unfinished)
+        .collect();
+    let newest = unfinished.first().map(|entry| entry.unit.clone());
+    if let Some(unit) = unit.map(str::to_owned).or(newest) {
+        unfinished.retain(|entry| entry.unit == unit);
+    }
+    unfinished
+}
+
+/// Ends the run that holds the lock, where all that it can be about was to be over by now: it is
+/// stopped, or waits for something that does not come. Tells whether it has.
+///
+/// # Errors
+/// When the kernel refuses.
+pub async fn end_a_stuck_run(host: &Host, entries: &[Entry]) -> Result<bool> {
+    let Some(holder) = journal::holder(host)? else {
+        return Ok(false);
+    };
+    let overdue = !entries.is_empty() && entries.iter().all(Entry::is_overdue);
+    if !overdue || process::age(holder.started) < TAKING_OVER {
+        return Ok(false);
+    }
+    process::end(holder.pid, || {
+        holder.is_alive() && matches!(journal::holder(host), Ok(Some(now)) if now == holder)
+    })
+    .await?;
+    Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::apply::deadline::Deadline;
+    use crate::apply::journal::tests::Home;
+    use crate::apply::journal::{State, Was};
+
+    fn entry(state: State, seconds: Option<u64>) -> Entry {
+        let home = Home::new();
+        let journal = home.journal();
+        let mut entry = journal.begin("docker.service", Was::Answering).unwrap();
+        entry.state = state;
+        entry.deadline = seconds.map(|seconds| Deadline::after(Duration::from_secs(seconds)));
+        entry
+    }
+
+    #[test]
+    fn what_was_cut_short_is_unfinished_and_what_waits_in_time_is_not() {
+        for (state, seconds, unfinished, waits) in [
+            (State::Begun, None, true, false),
+            (State::Begun, Some(100), true, false),
+            (State::Undoing, Some(0), true, false),
+            (State::Unconfirmed, Some(100), false, true),
+            (State::Unconfirmed, Some(0), true, false),
+            (State::Written, Some(0), false, false),
+            (State::Applied, Some(0), false, false),
+            (State::Undone, None, false, false),
+        ] {
+            let entry = entry(state, seconds);
+            assert_eq!(entry.is_unfinished(), unfinished, "{state:?} {seconds:?}");
+            assert_eq!(entry.waits_for().is_some(), waits, "{state:?} {seconds:?}");
+        }
+    }
+
+    #[test]
+    fn all_unfinished_of_one_unit_are_taken_back_newest_first() {
+        let named = |generation, unit: &str, state| {
+            let mut entry = entry(state, None);
+            entry.generation = generation;
+            entry.unit = unit.to_owned();
+            entry
+        };
+        let entries = vec![
+            named(1, "docker.service", State::Applied),
+            named(2, "docker.service", State::Undoing),
+            named(3, "other.service", State::Begun),
+            named(4, "docker.service", State::Undoing),
+        ];
+        let of = |unit| {
+            let unfinished = of(entries.clone(), unit);
+            let numbers: Vec<_> = unfinished.iter().map(|entry| entry.generation).collect();
+            numbers
+        };
+        assert_eq!(of(None), [4, 2]);
+        assert_eq!(of(Some("other.service")), [3]);
+        assert!(of(Some("third.service")).is_empty());
+    }
+
+    #[test]
+    fn who_holds_the_lock_is_seen_without_waiting() {
+        let home = Home::new();
+        let held = || journal::holder(&home.host()).unwrap().is_some();
+        assert!(!held());
+        let journal = home.journal();
+        assert!(held());
+        drop(journal);
+        assert!(!held());
+    }
+}

@@ -1,0 +1,70 @@
+//! `undo --list`: the journal's generations. It takes no lock, and shows what is there also while
+//! another run is at work.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde_json::json;
+
+use crate::apply::journal::{self, Entry};
+use crate::cli::Global;
+use crate::error::{Exit, Result};
+use crate::host::Host;
+use crate::report::Report;
+use crate::report::human::{self, Generation};
+
+/// Lists them.
+pub(super) fn list(global: &Global) -> Report {
+    listed(global).unwrap_or_else(|error| Report::failed("undo", error))
+}
+
+fn listed(global: &Global) -> Result<Report> {
+    let host = Host::from_environment(global.unit())?;
+    let mut entries = journal::look(&host)?;
+    entries.reverse();
+    if let Some(unit) = &global.unit {
+        entries.retain(|entry| entry.unit == *unit);
+    }
+    let body: Vec<_> = entries
+        .iter()
+        .map(|entry| {
+            json!({
+                "generation": entry.generation,
+                "unit": entry.unit,
+                "state": entry.state,
+                "begun": entry.begun,
+                "unfinished": entry.is_unfinished(),
+                "confirm_within": entry.waits_for().map(|left| left.as_secs()),
+                "files": entry.paths().collect::<Vec<_>>(),
+            })
+        })
+        .collect();
+    let shown: Vec<_> = entries.iter().map(shown).collect();
+    let text = human::generations(&host.home, &shown);
+    Ok(Report::new(
+        "undo",
+        Exit::Well,
+        text,
+        json!({ "generations": body }),
+    ))
+}
+
+/// An entry as it is shown.
+pub(super) fn shown(entry: &Entry) -> Generation {
+    Generation {
+        generation: entry.generation,
+        state: entry.state,
+        unit: entry.unit.clone(),
+        age: age(entry.begun),
+        left: entry.waits_for(),
+        files: entry.paths().map(ToOwned::to_owned).collect(),
+    }
+}
+
+/// How long ago a moment was, in seconds since 1970; none of one that the clock says is to come, and
+/// of an entry from before there was one.
+pub(super) fn age(begun: u64) -> Option<Duration> {
+    let begun = UNIX_EPOCH + Duration::from_secs(begun);
+    (begun > UNIX_EPOCH)
+        .then(|| SystemTime::now().duration_since(begun).ok())
+        .flatten()
+}

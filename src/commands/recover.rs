@@ -1,0 +1,109 @@
+//! `recover`: what the watchdog runs every few seconds, from outside of the run that armed it.
+//!
+//! While that run is at work in time, or `rootless6 confirm` may still come, it leaves all as it is. It
+//! ends a run that was to be over and is not, finishes what was cut short, and stops its own timer
+//! once there is nothing left to watch. Whatever kills it, the timer starts it again.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::undo;
+use crate::apply::journal::{self, Entry, Journal, State};
+use crate::apply::{unfinished, watchdog};
+use crate::cli::Global;
+use crate::error::{Error, Exit, Result};
+use crate::host::systemd::Systemd;
+use crate::host::{Host, process};
+use crate::report::Report;
+use crate::ui::{Steps, Ui};
+
+/// Runs the command.
+pub async fn run(global: &Global, ui: Ui) -> Report {
+    // Half an undo is worse than none.
+    process::hold_signals();
+    let mut steps = ui.steps();
+    match recover(global, &mut steps).await {
+        Ok(text) => Report::new("recover", Exit::Well, text, json!({})),
+        Err(error) => {
+            steps.fail();
+            Report::failed("recover", error)
+        }
+    }
+}
+
+async fn recover(global: &Global, steps: &mut Steps) -> Result<String> {
+    let host = Host::from_environment(global.unit())?;
+    // Without the lock: whoever takes it just now is not to be told that somebody is at work.
+    if waits(&watched(journal::look(&host)?, &host.unit)) {
+        return Ok(String::new());
+    }
+    let Some(journal) = take_over(&host).await? else {
+        return Ok(String::new());
+    };
+    let watched = watched(journal.entries()?, &host.unit);
+    if waits(&watched) {
+        return Ok(String::new());
+    }
+    let finished = undo::finish(&journal, global, steps).await;
+    let left = unfinished::of(journal.entries()?, Some(&host.unit));
+    if left.is_empty() {
+        watchdog::disarm(&Systemd::connect(&host.bus).await?, &host).await;
+    }
+    finished.map(|undone| undone.map(|undone| undone.text()).unwrap_or_default())
+}
+
+/// What may have to be taken back one day.
+fn watched(entries: Vec<Entry>, unit: &str) -> Vec<Entry> {
+    let open = |state| matches!(state, State::Begun | State::Undoing | State::Unconfirmed);
+    entries
+        .into_iter()
+        .filter(|entry| entry.unit == unit && open(entry.state))
+        .collect()
+}
+
+/// Whether all that is open may still be confirmed.
+fn waits(watched: &[Entry]) -> bool {
+    !watched.is_empty() && watched.iter().all(|entry| entry.waits_for().is_some())
+}
+
+/// The lock of a journal whose last run is no more, or is ended here; none while that run is at work
+/// in time.
+async fn take_over(host: &Host) -> Result<Option<Journal>> {
+    if let Some(journal) = free(Journal::open(host))? {
+        return Ok(Some(journal));
+    }
+    let watched = watched(journal::look(host)?, &host.unit);
+    if !unfinished::end_a_stuck_run(host, &watched).await? {
+        return Ok(None);
+    }
+    free(open_soon(host).await)
+}
+
+fn free(opened: Result<Journal>) -> Result<Option<Journal>> {
+    match opened {
+        Err(Error {
+            exit: Exit::Busy, ..
+        }) => Ok(None),
+        opened => opened.map(Some),
+    }
+}
+
+/// A lock outlives its holder for a moment, and the watchdog may just look whether it has to act.
+const MOMENT: Duration = Duration::from_secs(2);
+
+/// Opens the journal, and gives another run a moment to be over.
+///
+/// # Errors
+/// As [`Journal::open`].
+pub(super) async fn open_soon(host: &Host) -> Result<Journal> {
+    let deadline = tokio::time::Instant::now() + MOMENT;
+    loop {
+        match Journal::open(host) {
+            Err(error) if error.exit == Exit::Busy && tokio::time::Instant::now() < deadline => {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            opened => return opened,
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! What an earlier run has left is settled before anything is built on top of it.
+
+use std::time::Duration;
+
+use super::Scene;
+use super::consent::running;
+use crate::apply::journal::{Entry, Journal};
+use crate::apply::{Afterwards, Site, Skipped};
+use crate::cli::{Accept, Global, Setup};
+use crate::error::{Error, Exit, Result};
+use crate::facts::typed;
+use crate::host::Host;
+use crate::ui::{Steps, Ui};
+use crate::wizard::{self, Terminal};
+
+/// Locks the journal, for all but a dry run.
+///
+/// # Errors
+/// When another run is at work, or there can be no journal.
+pub(super) fn lock(arguments: &Setup, host: &Host) -> Result<Option<Journal>> {
+    if arguments.dry_run {
+        return Ok(None);
+    }
+    Journal::open(host).map(Some)
+}
+
+/// Finishes taking back what a run that was killed left half done.
+///
+/// # Errors
+/// When somebody else has to decide first, or the old state does not come back.
+pub(super) async fn finish_first(
+    arguments: &Setup,
+    global: &Global,
+    journal: &Journal,
+    ui: Ui,
+    steps: &mut Steps,
+) -> Result<()> {
+    let entries = left_over(journal, global.unit())?;
+    if entries.is_empty() {
+        return Ok(());
+    }
+    let scene = Scene::look(global.unit()).await?;
+    let site = Site {
+        host: &scene.host,
+        systemd: scene.systemd()?,
+        patience: Duration::from_secs(global.timeout),
+    };
+    let restarts = site.afterwards(&entries).await != Afterwards::Leave;
+    ui.say("An earlier run was cut short and left its work half done; it is taken back first:");
+    for path in entries.iter().flat_map(Entry::paths) {
+        ui.say(&format!("  {}", scene.host.short(path)));
+    }
+    if !arguments.yes {
+        if restarts {
+            ui.say(&format!(
+                "{} is then restarted: running containers stop.",
+                scene.host.unit
+            ));
+        }
+        wizard::go_ahead(&mut Terminal, "Take it back?", None)?;
+    } else if restarts {
+        agreed(arguments, &scene).await?;
+    }
+    let restored = site.finish_undo(journal, steps).await?.unwrap_or_default();
+    for Skipped { path, why, .. } in &restored.skipped {
+        ui.say(&format!("  {} stays: {why}", scene.host.short(path)));
+    }
+    ui.say("");
+    Ok(())
+}
+
+/// What is unfinished of this unit, newest first.
+fn left_over(journal: &Journal, unit: &str) -> Result<Vec<Entry>> {
+    let mut entries = journal.entries()?;
+    if entries.iter().any(|entry| entry.waits_for().is_some()) {
+        return Err(Error::new(
+            Exit::NotApplied,
+            "an earlier setup waits to be confirmed, and nothing is built on it before",
+        )
+        .hint("`rootless6 confirm` keeps it")
+        .hint("`rootless6 undo --yes` takes it back"));
+    }
+    entries.retain(Entry::is_unfinished);
+    entries.reverse();
+    match entries.iter().find(|entry| entry.unit != unit) {
+        None => Ok(entries),
+        Some(other) => Err(Error::new(
+            Exit::NotApplied,
+            format!(
+                "an earlier setup of {} was cut short and left its work half done",
+                other.unit
+            ),
+        )
+        .hint(format!(
+            "`rootless6 undo --yes --unit {}` puts back what was there",
+            typed(&other.unit)
+        ))),
+    }
+}
+
+async fn agreed(arguments: &Setup, scene: &Scene) -> Result<()> {
+    if arguments.accept.contains(&Accept::ContainersRestart)
+        || running(arguments, scene).await?.is_empty()
+    {
+        return Ok(());
+    }
+    Err(Error::new(
+        Exit::Usage,
+        "an earlier run was cut short; taking it back restarts dockerd, and nobody has agreed to that",
+    )
+    .hint("agree with `--accept containers-restart`, or run `rootless6 undo`"))
+}

@@ -1,0 +1,120 @@
+//! What an earlier run has left half done is told before anything else, whatever was asked for.
+
+use std::io::{self, IsTerminal as _, Write as _};
+
+use serde_json::{Value, json};
+
+use super::generations::shown;
+use super::recover::open_soon;
+use super::undo;
+use crate::apply::journal::{self, Entry};
+use crate::apply::unfinished;
+use crate::cli::{Cli, Command, Global, Setup};
+use crate::error::{Exit, Result};
+use crate::host::{Host, process};
+use crate::report::human;
+use crate::ui::{Sign, Ui, sign};
+use crate::wizard::{self, Terminal};
+
+/// Tells of a transaction that was cut short, and finishes its undo where somebody has agreed to
+/// that or agrees now. Gives what JSON says of it: null where there is none.
+///
+/// # Errors
+/// When the undo does not end well.
+pub async fn first(cli: &Cli, ui: Ui) -> Result<Value> {
+    let Some((host, entry)) = find(cli) else {
+        return Ok(Value::Null);
+    };
+    if !settles_by_itself(&cli.command) {
+        tell(&host, &entry, &cli.command, ui);
+        if agreed(&cli.command, ui)? {
+            finish(&entry, &cli.global, ui).await?;
+        }
+    }
+    Ok(json!({
+        "generation": entry.generation,
+        "unit": entry.unit,
+        "state": entry.state,
+        "begun": entry.begun,
+        "files": entry.paths().collect::<Vec<_>>(),
+    }))
+}
+
+fn find(cli: &Cli) -> Option<(Host, Entry)> {
+    if matches!(
+        cli.command,
+        Command::Uplink
+            | Command::WaitOnline { .. }
+            | Command::Recover
+            | Command::Completions { .. }
+            | Command::Man
+    ) {
+        return None;
+    }
+    // What cannot be looked at is told by whoever needs it.
+    let host = Host::from_environment(cli.global.unit()).ok()?;
+    let entries = journal::look(&host).ok()?;
+    let entry = unfinished::of(entries, None).into_iter().next()?;
+    journal::holder(&host)
+        .ok()?
+        .is_none()
+        .then_some((host, entry))
+}
+
+/// Even to those who want to hear of nothing but results and errors.
+fn tell(host: &Host, entry: &Entry, command: &Command, ui: Ui) {
+    if ui.json {
+        return;
+    }
+    let mut err = anstream::stderr();
+    let mark = sign(Sign::Weak);
+    let what = human::cut_short(&shown(entry));
+    let _ = writeln!(err, "{mark} {what}");
+    for path in entry.paths() {
+        let _ = writeln!(err, "    {}", host.short(path));
+    }
+    if matches!(command, Command::Undo(_)) {
+        return;
+    }
+    let flag = human::of(&entry.unit);
+    let _ = writeln!(
+        err,
+        "  `rootless6 undo{flag}` puts back what was there before"
+    );
+}
+
+/// `setup` tells it itself, and has it agreed to and finished with the lock in its hands.
+fn settles_by_itself(command: &Command) -> bool {
+    matches!(command, Command::Setup(Setup { dry_run: false, .. }))
+}
+
+/// Whether the undo is to be finished before what was asked for. `undo` itself does nothing else.
+fn agreed(command: &Command, ui: Ui) -> Result<bool> {
+    match command {
+        Command::Undo(_) | Command::Confirm | Command::Setup(_) => Ok(false),
+        _ if !ui.can_ask() || !io::stdout().is_terminal() => Ok(false),
+        _ => match wizard::go_ahead(&mut Terminal, "Put that back now?", None) {
+            Ok(()) => Ok(true),
+            Err(error) if error.exit == Exit::NotApplied => Ok(false),
+            Err(error) => Err(error),
+        },
+    }
+}
+
+async fn finish(entry: &Entry, global: &Global, ui: Ui) -> Result<()> {
+    process::hold_signals();
+    let host = Host::from_environment(&entry.unit)?;
+    let journal = open_soon(&host).await?;
+    let global = Global {
+        unit: Some(entry.unit.clone()),
+        ..global.clone()
+    };
+    let mut steps = ui.steps();
+    let finished = undo::finish(&journal, &global, &mut steps).await;
+    if let Err(error) = finished {
+        steps.fail();
+        return Err(error);
+    }
+    ui.say("");
+    Ok(())
+}
