@@ -8,7 +8,7 @@ use nix::sys::stat::{Mode, umask};
 use rootless6::cli::{Cli, Command, Global};
 use rootless6::error::{Doing, Exit, Result};
 use rootless6::report::Report;
-use rootless6::ui::Ui;
+use rootless6::ui::{Talk, Ui};
 use rootless6::{caller, commands, vantage};
 
 fn main() -> ExitCode {
@@ -52,7 +52,7 @@ fn prepare(global: &Global) {
     };
     tracing_subscriber::fmt()
         .with_max_level(level)
-        .with_writer(std::io::stderr)
+        .with_writer(Talk::default)
         .without_time()
         .init();
 }
