@@ -3,7 +3,6 @@
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
-use nix::unistd::Uid;
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, chmodat, fchmod, fstat, mkdirat, openat};
 use rustix::io::Errno;
 
@@ -42,10 +41,7 @@ pub(super) fn open(state: &Path) -> Result<Option<(OwnedFd, PathBuf)>> {
         }
         Err(errno) => return Err(errno).doing(|| format!("open {}", path.display())),
     };
-    let stat = fstat(&open).doing(|| format!("open {}", path.display()))?;
-    if stat.st_uid != Uid::effective().as_raw() {
-        return Err(Refusal::of(&path, Why::Foreign(stat.st_uid)).into());
-    }
+    is_trusted(&open, &path)?;
     Ok(Some((open, path)))
 }
 

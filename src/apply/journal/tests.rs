@@ -404,6 +404,10 @@ fn a_symlink_that_is_to_be_followed_stays_and_its_target_comes_back() {
     assert!(error.to_string().contains("does not lead there"), "{error}");
 }
 
+/// A before-image that would lend its owner's rights.
+const SETUID: &str =
+    r#"{"file": {"mode": 2541, "modified": [1, 0], "content": {"text": "theirs"}}}"#;
+
 /// A whole entry, with words of it replaced.
 fn entry_saying(home: &Home, words: &[(&str, &str)]) -> String {
     let path = home.path("file");
@@ -472,6 +476,8 @@ fn an_entry_that_lies_is_named_and_never_acted_on() {
         (&[("applied", "finished")], "finished"),
         (&[("\"made_directories\": []}", "")], "EOF"),
         (&[("docker", "\u{7}docker")], "control character"),
+        (&[("docker.service", "../x.service")], "no unit"),
+        (&[("\"absent\"", SETUID)], "mode 4755"),
     ];
     for (words, why) in lies {
         let home = Home::new();
@@ -523,6 +529,11 @@ fn a_journal_that_is_not_the_users_own_is_not_read() {
     drop(home.journal());
     let mode = fs::metadata(&journal).unwrap().permissions().mode();
     assert_eq!(mode & 0o7777, 0o700);
+    // What others may have written to is not gone on with.
+    fs::set_permissions(&journal, Permissions::from_mode(0o777)).unwrap();
+    let error = Journal::open(&home.host()).unwrap_err();
+    assert!(error.to_string().contains("other users"), "{error}");
+    fs::set_permissions(&journal, Permissions::from_mode(0o700)).unwrap();
     // And the directory is one.
     fs::rename(&journal, elsewhere.with_extension("d")).unwrap();
     symlink(elsewhere.with_extension("d"), &journal).unwrap();

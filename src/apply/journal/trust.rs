@@ -8,6 +8,10 @@ use super::change::Change;
 use super::entry::Entry;
 use crate::apply::file::Image;
 use crate::apply::place::Tree;
+use crate::host::check_unit_name;
+
+/// Permissions for user, group and others, and nothing that lends somebody's.
+const PLAIN: u32 = 0o777;
 
 impl Entry {
     /// Whether an entry may be acted on: its files are the user's configuration, or what that leads
@@ -18,6 +22,9 @@ impl Entry {
     pub(super) fn examine(&self, generation: u32, tree: &Tree) -> Result<(), String> {
         if self.generation != generation {
             return Err(format!("it says that it is generation {}", self.generation));
+        }
+        if check_unit_name(&self.unit).is_err() {
+            return Err(format!("{:?} is no unit", self.unit));
         }
         for change in &self.changes {
             change.examine(tree)?;
@@ -44,6 +51,9 @@ impl Change {
         }
         let decoded = self.before.bytes().and_then(|_| self.after.bytes());
         decoded.map_err(|error| error.to_string())?;
+        if let Some(mode) = self.before.mode().filter(|mode| *mode > PLAIN) {
+            return Err(format!("no settings have the mode {mode:o}"));
+        }
         let path = &self.path;
         let linked = |through: &Path| {
             tree.is_configuration(through) && tree.leads_to(through).as_ref() == Some(path)
