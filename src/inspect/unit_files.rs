@@ -77,7 +77,7 @@ pub(super) fn read(paths: impl IntoIterator<Item = PathBuf>) -> Vec<UnitFile> {
     paths
         .into_iter()
         .filter_map(|path| {
-            let bytes = fs::read(&path).ok()?;
+            let bytes = super::regular::bytes(&path).ok()?;
             let text = text(&bytes);
             Some(UnitFile { path, text })
         })

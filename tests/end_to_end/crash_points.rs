@@ -17,10 +17,12 @@ enum Dockerd {
     WasRestarted,
 }
 
-/// The command is killed at the checkpoint.
+/// The command is killed at the checkpoint, and the shell lives to tell.
 fn killed(lab: &Lab, command: &str, checkpoint: &str) {
-    lab.alice(&format!("ROOTLESS6_KILL_AT={checkpoint} {command}"))
-        .exits(137);
+    lab.alice(&format!(
+        "ROOTLESS6_KILL_AT={checkpoint} {command}; exit $?"
+    ))
+    .exits(137);
 }
 
 /// The next command; the watchdog may be faster, or at it.
@@ -50,8 +52,10 @@ fn comes_back_from(lab: &Lab, command: &str, checkpoint: &str, dockerd: Dockerd)
 }
 
 fn run_a_container(lab: &Lab) {
-    lab.alice("docker run -d --name kept --restart always busybox sleep 1000000")
-        .exits(0);
+    lab.alice(
+        "docker run -d --name kept --restart always --stop-signal KILL busybox sleep 1000000",
+    )
+    .exits(0);
 }
 
 /// The container with a restart policy, and how it was started last.
