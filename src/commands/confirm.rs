@@ -33,7 +33,6 @@ async fn confirm(global: &Global, ui: Ui) -> Result<(Exit, String, Option<u32>)>
     if entry.waits_for().is_none() {
         return not_waiting(&entry);
     }
-    // Who keeps a change has no use for settings that were left unfinished beside it.
     entry.mark(&journal, State::Applied)?;
     let host = Host {
         unit: entry.unit.clone(),
