@@ -124,8 +124,7 @@ mod tests {
         assert_eq!(own("docker.service"), "docker.service.d");
         assert_eq!(
             own("a-b@c-d.service"),
-            "a-b@c-d.service.d a-b@.service.d a-.service.d \
-             a-@c-d.service.d a-@.service.d a-.service.d"
+            "a-b@c-d.service.d a-b@.service.d a-.service.d a-@c-d.service.d a-@.service.d"
         );
         assert_eq!(
             own("-a--b.service"),
