@@ -493,7 +493,7 @@ _rootless6() {
             return 0
             ;;
         rootless6__subcmd__setup)
-            opts="-y -q -v -h -V --yes --accept --config --dry-run --confirm-within --no-restart --no-verify --keep --rehearse --net --port-driver --mtu --flag --subnet --new-networks --uplink --wait-online --target --json --quiet --verbose --color --user --unit --timeout --help --version"
+            opts="-y -q -v -h -V --yes --accept --config --dry-run --confirm-within --no-restart --no-verify --keep --follow-symlinks --rehearse --net --port-driver --mtu --flag --subnet --new-networks --uplink --wait-online --target --json --quiet --verbose --color --user --unit --timeout --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

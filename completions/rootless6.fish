@@ -80,6 +80,7 @@ complete -c rootless6 -n "__fish_rootless6_using_subcommand setup" -l dry-run -d
 complete -c rootless6 -n "__fish_rootless6_using_subcommand setup" -l no-restart -d 'Write the files but leave dockerd running as it is'
 complete -c rootless6 -n "__fish_rootless6_using_subcommand setup" -l no-verify -d 'Do not probe afterwards'
 complete -c rootless6 -n "__fish_rootless6_using_subcommand setup" -l keep -d 'Keep the change even if IPv6 does not work afterwards'
+complete -c rootless6 -n "__fish_rootless6_using_subcommand setup" -l follow-symlinks -d 'Write to the target of a symlink that is in place of a file or directory, if that is your own'
 complete -c rootless6 -n "__fish_rootless6_using_subcommand setup" -l json -d 'Print one JSON document, also on failure'
 complete -c rootless6 -n "__fish_rootless6_using_subcommand setup" -s q -l quiet -d 'Print only results and errors'
 complete -c rootless6 -n "__fish_rootless6_using_subcommand setup" -s v -l verbose -d 'Tell what is going on behind the scenes; twice for more'
@@ -129,7 +130,7 @@ complete -c rootless6 -n "__fish_rootless6_using_subcommand status" -s q -l quie
 complete -c rootless6 -n "__fish_rootless6_using_subcommand status" -s v -l verbose -d 'Tell what is going on behind the scenes; twice for more'
 complete -c rootless6 -n "__fish_rootless6_using_subcommand status" -s h -l help -d 'Print help'
 complete -c rootless6 -n "__fish_rootless6_using_subcommand status" -s V -l version -d 'Print version'
-complete -c rootless6 -n "__fish_rootless6_using_subcommand undo" -l to -d 'Take back everything after this generation; 0 takes back all' -r
+complete -c rootless6 -n "__fish_rootless6_using_subcommand undo" -l to -d 'Take back everything after the setup of this number in the list; 0 takes back all' -r
 complete -c rootless6 -n "__fish_rootless6_using_subcommand undo" -l color -d 'When to use colour' -r -f -a "auto\t''
 always\t''
 never\t''"

@@ -4,6 +4,7 @@
 use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches};
+use nix::sys::stat::{Mode, umask};
 use rootless6::cli::{Cli, Command, Global};
 use rootless6::error::{Doing, Exit, Result};
 use rootless6::report::Report;
@@ -14,6 +15,9 @@ fn main() -> ExitCode {
     if let Some(code) = vantage::serve_if_asked().or_else(commands::follow::follow_if_asked) {
         return code;
     }
+    // What is made here is usable for its owner, and for nobody else to write, whatever was set.
+    let usual = Mode::from_bits_truncate(0o022);
+    umask((umask(usual) | usual) & !Mode::S_IRWXU);
     let parsed = commands::grammar()
         .try_get_matches()
         .and_then(|matches| Cli::from_arg_matches(&matches));

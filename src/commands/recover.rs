@@ -43,7 +43,7 @@ async fn recover(global: &Global, ui: Ui, steps: &mut Steps) -> Result<String> {
     let Some(journal) = take_over(&host).await? else {
         return Ok(String::new());
     };
-    let watched = watched(journal.entries()?, &host.unit);
+    let watched = watched(journal::look(&host)?, &host.unit);
     if waits(&watched) {
         return Ok(String::new());
     }
@@ -51,8 +51,8 @@ async fn recover(global: &Global, ui: Ui, steps: &mut Steps) -> Result<String> {
         // For the log.
         ui.say(&human::cut_short(&shown(newest)));
     }
-    let finished = undo::finish(&journal, global, steps).await;
-    let left = unfinished::of(journal.entries()?, Some(&host.unit));
+    let finished = undo::finish(&journal, &host, global, steps).await;
+    let left = unfinished::of(journal::look(&host)?, Some(&host.unit));
     if left.is_empty() {
         watchdog::disarm(&Systemd::connect(&host.bus).await?, &host).await;
     }

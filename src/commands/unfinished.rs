@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal as _};
 
 use serde_json::{Value, json};
 
-use super::generations::shown;
+use super::generations::{files, shown};
 use super::recover::open_soon;
 use super::undo;
 use crate::apply::journal::{self, Entry};
@@ -36,7 +36,7 @@ pub async fn first(cli: &Cli, ui: Ui) -> Result<Value> {
         "unit": entry.unit,
         "state": entry.state,
         "begun": entry.begun,
-        "files": entry.paths().collect::<Vec<_>>(),
+        "files": files(&entry),
     }))
 }
 
@@ -107,7 +107,7 @@ async fn finish(entry: &Entry, global: &Global, ui: Ui) -> Result<()> {
         ..global.clone()
     };
     let mut steps = ui.steps();
-    let finished = undo::finish(&journal, &global, &mut steps).await;
+    let finished = undo::finish(&journal, &host, &global, &mut steps).await;
     if let Err(error) = finished {
         steps.fail();
         return Err(error);

@@ -14,7 +14,7 @@ fn of_twenty_setups_at_once_one_works_and_the_others_say_that_it_is_busy() {
         for _ in 0..MANY {
             let tell = tell.clone();
             let mut command = setting.command(SETUP);
-            scope.spawn(move || tell.send(ran(command.output().unwrap())));
+            scope.spawn(move || tell.send(ran(&mut command)));
         }
         let mut answers: Vec<Ran> = told.iter().take(MANY - 1).collect();
         setting.bus.lets_restart(true);

@@ -13,6 +13,7 @@ mod dockerd;
 mod engine;
 mod manager;
 mod parallel;
+mod paths;
 mod random;
 mod sequences;
 mod setting;
@@ -21,5 +22,6 @@ mod surroundings;
 mod tree;
 
 mod at_once;
+mod bad_journals;
 mod crash_points;
 mod failing_disk;

@@ -1,15 +1,20 @@
 //! One user's home with everything in it, and the program at work there.
 
 use std::ffi::OsStr;
+use std::fmt::Write as _;
 use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::net::UnixListener;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
-use std::sync::{Arc, OnceLock};
+use std::process::{Command, Stdio};
+use std::sync::{Arc, OnceLock, mpsc};
 use std::thread::JoinHandle;
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 use tempfile::TempDir;
 use tokio::runtime::Handle;
@@ -22,6 +27,9 @@ use super::tree::Tree;
 
 /// Whoever is not root: the program refuses root, and tests may be run as root.
 pub(crate) const NOBODY: u32 = 65534;
+
+/// However busy the machine is: whatever has not ended by then waits for something that never comes.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What asks nothing, sends nothing and has nothing random in it.
 pub(crate) const SETUP: &[&str] = &[
@@ -169,16 +177,13 @@ impl Setting {
     }
 
     pub(crate) fn runs(&self, arguments: &[&str]) -> Ran {
-        ran(self.command(arguments).output().unwrap())
+        ran(&mut self.command(arguments))
     }
 
     /// Runs the program until it passes this checkpoint.
     pub(crate) fn runs_until(&self, arguments: &[&str], checkpoint: &str) -> Ran {
         let mut command = self.command(arguments);
-        ran(command
-            .env("ROOTLESS6_KILL_AT", checkpoint)
-            .output()
-            .unwrap())
+        ran(command.env("ROOTLESS6_KILL_AT", checkpoint))
     }
 
     /// The checkpoints that a run passes, which must end well.
@@ -186,10 +191,7 @@ impl Setting {
     pub(crate) fn checkpoints(&self, arguments: &[&str]) -> Vec<String> {
         let list = self.places.run.join("checkpoints");
         let mut command = self.command(arguments);
-        let ran = ran(command
-            .env("ROOTLESS6_CHECKPOINTS", &list)
-            .output()
-            .unwrap());
+        let ran = ran(command.env("ROOTLESS6_CHECKPOINTS", &list));
         assert_eq!(ran.status, Some(0), "{arguments:?}: {}", ran.said);
         let passed = fs::read_to_string(list).unwrap_or_default();
         passed.lines().map(str::to_owned).collect()
@@ -269,7 +271,7 @@ impl Setting {
                         .iter()
                         .filter_map(|set| set.split_once('=')),
                 );
-                ran(command.output().unwrap());
+                ran(&mut command);
             }
         }
         panic!("a timer is armed still: {:?}", self.bus.manager().timers);
@@ -317,15 +319,29 @@ impl Drop for Setting {
     }
 }
 
-pub(crate) fn ran(output: Output) -> Ran {
-    let killed = output.status.signal();
-    let mut said = [output.stderr, output.stdout]
-        .concat()
-        .escape_ascii()
-        .to_string()
-        .replace("\\n", "\n");
-    if let Some(signal) = killed {
-        said.push_str(&format!("\n(ended by signal {signal})"));
+/// Runs a command to its end. One that hangs is killed, and must not have been.
+#[track_caller]
+pub(crate) fn ran(command: &mut Command) -> Ran {
+    let child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let pid = Pid::from_raw(i32::try_from(child.id()).unwrap());
+    let (tell, told) = mpsc::channel();
+    std::thread::spawn(move || tell.send(child.wait_with_output()));
+    let output = match told.recv_timeout(PATIENCE) {
+        Ok(output) => output.unwrap(),
+        Err(_) => {
+            let _ = kill(pid, Signal::SIGKILL);
+            panic!("it hangs: {command:?}");
+        }
+    };
+    let text = [output.stderr, output.stdout].concat();
+    let mut said = text.escape_ascii().to_string().replace("\\n", "\n");
+    if let Some(signal) = output.status.signal() {
+        let _ = write!(said, "\n(ended by signal {signal})");
     }
     Ran {
         status: output.status.code(),

@@ -43,7 +43,7 @@ fn without_a_home_nothing_is_written() {
             Some(home) => command.env("HOME", home),
             None => command.env_remove("HOME"),
         };
-        let ran = ran(command.output().unwrap());
+        let ran = ran(&mut command);
         assert_eq!(ran.status, Some(2), "{home:?}: {}", ran.said);
         assert!(ran.said.contains("HOME"), "{}", ran.said);
         setting.is_whole(&[setting.beginning()], "without a home");
@@ -58,8 +58,7 @@ fn runs_after(setting: &Setting, first: &str, arguments: &[&str]) -> super::sett
         .into_iter()
         .chain(arguments.iter().copied())
         .collect();
-    let output = setting.command_of(Path::new("/bin/sh"), &words).output();
-    ran(output.unwrap())
+    ran(&mut setting.command_of(Path::new("/bin/sh"), &words))
 }
 
 #[test]
