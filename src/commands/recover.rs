@@ -116,7 +116,7 @@ const MOMENT: Duration = Duration::from_secs(2);
 ///
 /// # Errors
 /// As [`Journal::open`].
-pub(super) async fn open_soon(host: &Host) -> Result<Journal> {
+pub(in crate::commands) async fn open_soon(host: &Host) -> Result<Journal> {
     let deadline = Instant::now() + MOMENT;
     loop {
         match Journal::open(host) {
