@@ -25,6 +25,7 @@ mod merge;
 mod ping;
 mod platforms;
 mod readme;
+mod rehearsal;
 mod renumbering;
 mod rollback;
 mod row;
