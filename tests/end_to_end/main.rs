@@ -28,6 +28,7 @@ mod ping;
 mod places;
 mod platforms;
 mod readme;
+mod rehearsal;
 mod renumbering;
 mod rollback;
 mod row;
