@@ -23,6 +23,7 @@ mod harness;
 mod healthy;
 mod interrupted;
 mod merge;
+mod odd_values;
 mod ping;
 mod platforms;
 mod readme;
