@@ -27,13 +27,15 @@ safety_round() {
 }
 
 # set_up WHAT PROGRAM: dockerd's own stop and start, by systemd's clock, are taken out of the middle.
+# Each has a journal of its own: the older one does not read the newer one's.
 set_up() {
+    local -x XDG_STATE_HOME=$HOME/.local/state/$1
     local began ended stopping up
     [[ ! -e $drop_ins ]] || rmdir "$drop_ins"
     systemctl --user reset-failed docker
     docker version >/dev/null
     began=$EPOCHREALTIME
-    quiet "$2" setup --yes --no-verify --rehearse never --accept containers-restart
+    succeed "$2" setup --yes --no-verify --rehearse never --accept containers-restart
     ended=$EPOCHREALTIME
     stopping=$(stamp ActiveExitTimestamp)
     up=$(stamp ActiveEnterTimestamp)
@@ -41,7 +43,7 @@ set_up() {
     printf '%s-up-to-the-restart %d\n' "$1" "$((stopping - ${began//[.,]/}))"
     printf '%s-after-the-restart %d\n' "$1" "$((${ended//[.,]/} - up))"
     systemctl --user reset-failed docker
-    quiet "$2" undo --yes
+    succeed "$2" undo --yes
 }
 
 stamp() {
@@ -69,12 +71,16 @@ not_agreed() {
     [[ $status -eq 2 ]]
 }
 
+succeed() {
+    quiet "$@" || { cat "$HOME/bench.err" >&2 && echo "error: \`$*\` failed" >&2 && exit 1; }
+}
+
 quiet() { "$@" </dev/null >/dev/null 2>"$HOME/bench.err"; }
 
 # timed WHAT COMMAND...
 timed() {
     local began=$EPOCHREALTIME ended
-    "${@:2}" || { cat "$HOME/bench.err" >&2 && echo "error: \`${*:2}\` failed" >&2 && exit 1; }
+    "${@:2}" || { cat "$HOME/bench.err" >&2 && exit 1; }
     ended=$EPOCHREALTIME
     printf '%s %d\n' "$1" $((${ended//[.,]/} - ${began//[.,]/}))
 }
