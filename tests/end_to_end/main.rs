@@ -24,6 +24,7 @@ mod harness;
 mod healthy;
 mod interrupted;
 mod merge;
+mod odd_values;
 mod ping;
 mod places;
 mod platforms;
