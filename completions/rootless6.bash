@@ -19,6 +19,9 @@ _rootless6() {
             rootless6,completions)
                 cmd="rootless6__subcmd__completions"
                 ;;
+            rootless6,confirm)
+                cmd="rootless6__subcmd__confirm"
+                ;;
             rootless6,help)
                 cmd="rootless6__subcmd__help"
                 ;;
@@ -27,6 +30,9 @@ _rootless6() {
                 ;;
             rootless6,ping)
                 cmd="rootless6__subcmd__ping"
+                ;;
+            rootless6,recover)
+                cmd="rootless6__subcmd__recover"
                 ;;
             rootless6,setup)
                 cmd="rootless6__subcmd__setup"
@@ -49,6 +55,9 @@ _rootless6() {
             rootless6__subcmd__help,completions)
                 cmd="rootless6__subcmd__help__subcmd__completions"
                 ;;
+            rootless6__subcmd__help,confirm)
+                cmd="rootless6__subcmd__help__subcmd__confirm"
+                ;;
             rootless6__subcmd__help,help)
                 cmd="rootless6__subcmd__help__subcmd__help"
                 ;;
@@ -57,6 +66,9 @@ _rootless6() {
                 ;;
             rootless6__subcmd__help,ping)
                 cmd="rootless6__subcmd__help__subcmd__ping"
+                ;;
+            rootless6__subcmd__help,recover)
+                cmd="rootless6__subcmd__help__subcmd__recover"
                 ;;
             rootless6__subcmd__help,setup)
                 cmd="rootless6__subcmd__help__subcmd__setup"
@@ -83,7 +95,7 @@ _rootless6() {
 
     case "${cmd}" in
         rootless6)
-            opts="-q -v -h -V --json --quiet --verbose --color --user --unit --timeout --help --version setup verify ping status undo uplink wait-online completions man help"
+            opts="-q -v -h -V --json --quiet --verbose --color --user --unit --timeout --help --version setup verify ping status undo confirm recover uplink wait-online completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -142,8 +154,38 @@ _rootless6() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        rootless6__subcmd__confirm)
+            opts="-q -v -h -V --json --quiet --verbose --color --user --unit --timeout --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --user)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --unit)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         rootless6__subcmd__help)
-            opts="setup verify ping status undo uplink wait-online completions man help"
+            opts="setup verify ping status undo confirm recover uplink wait-online completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -157,6 +199,20 @@ _rootless6() {
             return 0
             ;;
         rootless6__subcmd__help__subcmd__completions)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rootless6__subcmd__help__subcmd__confirm)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -199,6 +255,20 @@ _rootless6() {
             return 0
             ;;
         rootless6__subcmd__help__subcmd__ping)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rootless6__subcmd__help__subcmd__recover)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -392,8 +462,38 @@ _rootless6() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        rootless6__subcmd__recover)
+            opts="-q -v -h -V --json --quiet --verbose --color --user --unit --timeout --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --user)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --unit)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         rootless6__subcmd__setup)
-            opts="-y -q -v -h -V --yes --accept --config --dry-run --no-restart --no-verify --keep --rehearse --net --port-driver --mtu --flag --subnet --new-networks --uplink --wait-online --target --json --quiet --verbose --color --user --unit --timeout --help --version"
+            opts="-y -q -v -h -V --yes --accept --config --dry-run --confirm-within --no-restart --no-verify --keep --follow-symlinks --rehearse --net --port-driver --mtu --flag --subnet --new-networks --uplink --wait-online --target --json --quiet --verbose --color --user --unit --timeout --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -404,6 +504,10 @@ _rootless6() {
                     return 0
                     ;;
                 --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --confirm-within)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -501,12 +605,16 @@ _rootless6() {
             return 0
             ;;
         rootless6__subcmd__undo)
-            opts="-y -q -v -h -V --yes --json --quiet --verbose --color --user --unit --timeout --help --version"
+            opts="-y -q -v -h -V --yes --list --to --json --quiet --verbose --color --user --unit --timeout --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --to)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0

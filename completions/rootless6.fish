@@ -40,6 +40,8 @@ complete -c rootless6 -n "__fish_rootless6_needs_command" -f -a "verify" -d 'Doe
 complete -c rootless6 -n "__fish_rootless6_needs_command" -f -a "ping" -d 'Send echo requests from this host, RootlessKit\'s netns or any running container'
 complete -c rootless6 -n "__fish_rootless6_needs_command" -f -a "status" -d 'What is configured and what is live; sends no packet'
 complete -c rootless6 -n "__fish_rootless6_needs_command" -f -a "undo" -d 'Put back what was there before setup, byte for byte'
+complete -c rootless6 -n "__fish_rootless6_needs_command" -f -a "confirm" -d 'Keep what `setup --confirm-within` has done'
+complete -c rootless6 -n "__fish_rootless6_needs_command" -f -a "recover" -d 'Finish what was cut short; a timer of the user\'s systemd runs this while setup is at work'
 complete -c rootless6 -n "__fish_rootless6_needs_command" -f -a "uplink" -d 'Give tap0 its IPv6 address and route; dockerd\'s unit runs this at each start'
 complete -c rootless6 -n "__fish_rootless6_needs_command" -f -a "wait-online" -d 'Wait until the host has IPv6; dockerd\'s unit runs this before each start'
 complete -c rootless6 -n "__fish_rootless6_needs_command" -f -a "completions" -d 'Print the completions for a shell'
@@ -47,6 +49,7 @@ complete -c rootless6 -n "__fish_rootless6_needs_command" -f -a "man" -d 'Print 
 complete -c rootless6 -n "__fish_rootless6_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c rootless6 -n "__fish_rootless6_using_subcommand setup" -l accept -d 'Accept a consequence that would be asked about; may be given several times' -r -f -a "containers-restart\t'Running containers stop; those without a restart policy stay down'"
 complete -c rootless6 -n "__fish_rootless6_using_subcommand setup" -l config -d 'Take settings from a TOML file whose keys are these flags [default: ~/.config/rootless6/config.toml, if there]' -r -F
+complete -c rootless6 -n "__fish_rootless6_using_subcommand setup" -l confirm-within -d 'Put the old settings back unless `rootless6 confirm` comes within this time' -r
 complete -c rootless6 -n "__fish_rootless6_using_subcommand setup" -l rehearse -d 'Whether a throw-away RootlessKit shows first that the new settings work [default: auto]' -r -f -a "auto\t'Before every restart'
 never\t'Not at all'"
 complete -c rootless6 -n "__fish_rootless6_using_subcommand setup" -l net -d 'RootlessKit\'s network driver [default: pasta, or slirp4netns where RootlessKit has no pasta]' -r -f -a "pasta\t'passt\'s pasta, which carries TCP, UDP and echo requests of both families'
@@ -77,6 +80,7 @@ complete -c rootless6 -n "__fish_rootless6_using_subcommand setup" -l dry-run -d
 complete -c rootless6 -n "__fish_rootless6_using_subcommand setup" -l no-restart -d 'Write the files but leave dockerd running as it is'
 complete -c rootless6 -n "__fish_rootless6_using_subcommand setup" -l no-verify -d 'Do not probe afterwards'
 complete -c rootless6 -n "__fish_rootless6_using_subcommand setup" -l keep -d 'Keep the change even if IPv6 does not work afterwards'
+complete -c rootless6 -n "__fish_rootless6_using_subcommand setup" -l follow-symlinks -d 'Write to the target of a symlink that is in place of a file or directory, if that is your own'
 complete -c rootless6 -n "__fish_rootless6_using_subcommand setup" -l json -d 'Print one JSON document, also on failure'
 complete -c rootless6 -n "__fish_rootless6_using_subcommand setup" -s q -l quiet -d 'Print only results and errors'
 complete -c rootless6 -n "__fish_rootless6_using_subcommand setup" -s v -l verbose -d 'Tell what is going on behind the scenes; twice for more'
@@ -126,6 +130,7 @@ complete -c rootless6 -n "__fish_rootless6_using_subcommand status" -s q -l quie
 complete -c rootless6 -n "__fish_rootless6_using_subcommand status" -s v -l verbose -d 'Tell what is going on behind the scenes; twice for more'
 complete -c rootless6 -n "__fish_rootless6_using_subcommand status" -s h -l help -d 'Print help'
 complete -c rootless6 -n "__fish_rootless6_using_subcommand status" -s V -l version -d 'Print version'
+complete -c rootless6 -n "__fish_rootless6_using_subcommand undo" -l to -d 'Take back everything after the setup of this number in the list; 0 takes back all' -r
 complete -c rootless6 -n "__fish_rootless6_using_subcommand undo" -l color -d 'When to use colour' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -133,11 +138,34 @@ complete -c rootless6 -n "__fish_rootless6_using_subcommand undo" -l user -d 'As
 complete -c rootless6 -n "__fish_rootless6_using_subcommand undo" -l unit -d 'The unit that runs dockerd [default: docker.service]' -r
 complete -c rootless6 -n "__fish_rootless6_using_subcommand undo" -l timeout -d 'How long a restart of dockerd may take' -r
 complete -c rootless6 -n "__fish_rootless6_using_subcommand undo" -s y -l yes -d 'Ask nothing'
+complete -c rootless6 -n "__fish_rootless6_using_subcommand undo" -l list -d 'Show what setup has done, the newest first, and change nothing'
 complete -c rootless6 -n "__fish_rootless6_using_subcommand undo" -l json -d 'Print one JSON document, also on failure'
 complete -c rootless6 -n "__fish_rootless6_using_subcommand undo" -s q -l quiet -d 'Print only results and errors'
 complete -c rootless6 -n "__fish_rootless6_using_subcommand undo" -s v -l verbose -d 'Tell what is going on behind the scenes; twice for more'
 complete -c rootless6 -n "__fish_rootless6_using_subcommand undo" -s h -l help -d 'Print help'
 complete -c rootless6 -n "__fish_rootless6_using_subcommand undo" -s V -l version -d 'Print version'
+complete -c rootless6 -n "__fish_rootless6_using_subcommand confirm" -l color -d 'When to use colour' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c rootless6 -n "__fish_rootless6_using_subcommand confirm" -l user -d 'As root: become this user first' -r
+complete -c rootless6 -n "__fish_rootless6_using_subcommand confirm" -l unit -d 'The unit that runs dockerd [default: docker.service]' -r
+complete -c rootless6 -n "__fish_rootless6_using_subcommand confirm" -l timeout -d 'How long a restart of dockerd may take' -r
+complete -c rootless6 -n "__fish_rootless6_using_subcommand confirm" -l json -d 'Print one JSON document, also on failure'
+complete -c rootless6 -n "__fish_rootless6_using_subcommand confirm" -s q -l quiet -d 'Print only results and errors'
+complete -c rootless6 -n "__fish_rootless6_using_subcommand confirm" -s v -l verbose -d 'Tell what is going on behind the scenes; twice for more'
+complete -c rootless6 -n "__fish_rootless6_using_subcommand confirm" -s h -l help -d 'Print help'
+complete -c rootless6 -n "__fish_rootless6_using_subcommand confirm" -s V -l version -d 'Print version'
+complete -c rootless6 -n "__fish_rootless6_using_subcommand recover" -l color -d 'When to use colour' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c rootless6 -n "__fish_rootless6_using_subcommand recover" -l user -d 'As root: become this user first' -r
+complete -c rootless6 -n "__fish_rootless6_using_subcommand recover" -l unit -d 'The unit that runs dockerd [default: docker.service]' -r
+complete -c rootless6 -n "__fish_rootless6_using_subcommand recover" -l timeout -d 'How long a restart of dockerd may take' -r
+complete -c rootless6 -n "__fish_rootless6_using_subcommand recover" -l json -d 'Print one JSON document, also on failure'
+complete -c rootless6 -n "__fish_rootless6_using_subcommand recover" -s q -l quiet -d 'Print only results and errors'
+complete -c rootless6 -n "__fish_rootless6_using_subcommand recover" -s v -l verbose -d 'Tell what is going on behind the scenes; twice for more'
+complete -c rootless6 -n "__fish_rootless6_using_subcommand recover" -s h -l help -d 'Print help'
+complete -c rootless6 -n "__fish_rootless6_using_subcommand recover" -s V -l version -d 'Print version'
 complete -c rootless6 -n "__fish_rootless6_using_subcommand uplink" -l color -d 'When to use colour' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -183,13 +211,15 @@ complete -c rootless6 -n "__fish_rootless6_using_subcommand man" -s q -l quiet -
 complete -c rootless6 -n "__fish_rootless6_using_subcommand man" -s v -l verbose -d 'Tell what is going on behind the scenes; twice for more'
 complete -c rootless6 -n "__fish_rootless6_using_subcommand man" -s h -l help -d 'Print help'
 complete -c rootless6 -n "__fish_rootless6_using_subcommand man" -s V -l version -d 'Print version'
-complete -c rootless6 -n "__fish_rootless6_using_subcommand help; and not __fish_seen_subcommand_from setup verify ping status undo uplink wait-online completions man help" -f -a "setup" -d 'Make IPv6 work: look, explain, ask, apply, restart dockerd, prove it - or put everything back'
-complete -c rootless6 -n "__fish_rootless6_using_subcommand help; and not __fish_seen_subcommand_from setup verify ping status undo uplink wait-online completions man help" -f -a "verify" -d 'Does IPv6 work, from where to where, and if not, why?'
-complete -c rootless6 -n "__fish_rootless6_using_subcommand help; and not __fish_seen_subcommand_from setup verify ping status undo uplink wait-online completions man help" -f -a "ping" -d 'Send echo requests from this host, RootlessKit\'s netns or any running container'
-complete -c rootless6 -n "__fish_rootless6_using_subcommand help; and not __fish_seen_subcommand_from setup verify ping status undo uplink wait-online completions man help" -f -a "status" -d 'What is configured and what is live; sends no packet'
-complete -c rootless6 -n "__fish_rootless6_using_subcommand help; and not __fish_seen_subcommand_from setup verify ping status undo uplink wait-online completions man help" -f -a "undo" -d 'Put back what was there before setup, byte for byte'
-complete -c rootless6 -n "__fish_rootless6_using_subcommand help; and not __fish_seen_subcommand_from setup verify ping status undo uplink wait-online completions man help" -f -a "uplink" -d 'Give tap0 its IPv6 address and route; dockerd\'s unit runs this at each start'
-complete -c rootless6 -n "__fish_rootless6_using_subcommand help; and not __fish_seen_subcommand_from setup verify ping status undo uplink wait-online completions man help" -f -a "wait-online" -d 'Wait until the host has IPv6; dockerd\'s unit runs this before each start'
-complete -c rootless6 -n "__fish_rootless6_using_subcommand help; and not __fish_seen_subcommand_from setup verify ping status undo uplink wait-online completions man help" -f -a "completions" -d 'Print the completions for a shell'
-complete -c rootless6 -n "__fish_rootless6_using_subcommand help; and not __fish_seen_subcommand_from setup verify ping status undo uplink wait-online completions man help" -f -a "man" -d 'Print the manual page'
-complete -c rootless6 -n "__fish_rootless6_using_subcommand help; and not __fish_seen_subcommand_from setup verify ping status undo uplink wait-online completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c rootless6 -n "__fish_rootless6_using_subcommand help; and not __fish_seen_subcommand_from setup verify ping status undo confirm recover uplink wait-online completions man help" -f -a "setup" -d 'Make IPv6 work: look, explain, ask, apply, restart dockerd, prove it - or put everything back'
+complete -c rootless6 -n "__fish_rootless6_using_subcommand help; and not __fish_seen_subcommand_from setup verify ping status undo confirm recover uplink wait-online completions man help" -f -a "verify" -d 'Does IPv6 work, from where to where, and if not, why?'
+complete -c rootless6 -n "__fish_rootless6_using_subcommand help; and not __fish_seen_subcommand_from setup verify ping status undo confirm recover uplink wait-online completions man help" -f -a "ping" -d 'Send echo requests from this host, RootlessKit\'s netns or any running container'
+complete -c rootless6 -n "__fish_rootless6_using_subcommand help; and not __fish_seen_subcommand_from setup verify ping status undo confirm recover uplink wait-online completions man help" -f -a "status" -d 'What is configured and what is live; sends no packet'
+complete -c rootless6 -n "__fish_rootless6_using_subcommand help; and not __fish_seen_subcommand_from setup verify ping status undo confirm recover uplink wait-online completions man help" -f -a "undo" -d 'Put back what was there before setup, byte for byte'
+complete -c rootless6 -n "__fish_rootless6_using_subcommand help; and not __fish_seen_subcommand_from setup verify ping status undo confirm recover uplink wait-online completions man help" -f -a "confirm" -d 'Keep what `setup --confirm-within` has done'
+complete -c rootless6 -n "__fish_rootless6_using_subcommand help; and not __fish_seen_subcommand_from setup verify ping status undo confirm recover uplink wait-online completions man help" -f -a "recover" -d 'Finish what was cut short; a timer of the user\'s systemd runs this while setup is at work'
+complete -c rootless6 -n "__fish_rootless6_using_subcommand help; and not __fish_seen_subcommand_from setup verify ping status undo confirm recover uplink wait-online completions man help" -f -a "uplink" -d 'Give tap0 its IPv6 address and route; dockerd\'s unit runs this at each start'
+complete -c rootless6 -n "__fish_rootless6_using_subcommand help; and not __fish_seen_subcommand_from setup verify ping status undo confirm recover uplink wait-online completions man help" -f -a "wait-online" -d 'Wait until the host has IPv6; dockerd\'s unit runs this before each start'
+complete -c rootless6 -n "__fish_rootless6_using_subcommand help; and not __fish_seen_subcommand_from setup verify ping status undo confirm recover uplink wait-online completions man help" -f -a "completions" -d 'Print the completions for a shell'
+complete -c rootless6 -n "__fish_rootless6_using_subcommand help; and not __fish_seen_subcommand_from setup verify ping status undo confirm recover uplink wait-online completions man help" -f -a "man" -d 'Print the manual page'
+complete -c rootless6 -n "__fish_rootless6_using_subcommand help; and not __fish_seen_subcommand_from setup verify ping status undo confirm recover uplink wait-online completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

@@ -16,6 +16,7 @@ use crate::inspect;
 use crate::plan::{Plan, dropin};
 use crate::ui::Progress;
 
+mod attributes;
 pub mod checkpoint;
 pub mod deadline;
 pub mod file;

@@ -372,9 +372,9 @@ pub struct Undo {
     #[arg(short, long, env = "ROOTLESS6_YES", hide_env = true, value_parser = BoolishValueParser::new())]
     pub yes: bool,
     /// Show what setup has done, the newest first, and change nothing
-    #[arg(long)]
+    #[arg(long, env = "ROOTLESS6_LIST", hide_env = true, value_parser = BoolishValueParser::new())]
     pub list: bool,
-    /// Take back everything after this generation; 0 takes back all
-    #[arg(long, value_name = "N", conflicts_with = "list")]
+    /// Take back everything after the setup of this number in the list; 0 takes back all
+    #[arg(long, value_name = "N", env = "ROOTLESS6_TO", hide_env = true)]
     pub to: Option<u32>,
 }

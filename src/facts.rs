@@ -516,6 +516,8 @@ pub struct DaemonJson {
     pub locked: Option<String>,
     /// Where symlinks lead from there, if that is the user's own to write.
     pub leads_to: Option<PathBuf>,
+    /// What to type so that it can be written.
+    pub mend: Option<String>,
 }
 
 /// The drop-in that this program writes.
@@ -530,4 +532,6 @@ pub struct OurDropIn {
     pub locked: Option<String>,
     /// Where symlinks lead from there, if that is the user's own to write.
     pub leads_to: Option<PathBuf>,
+    /// What to type so that it can be written.
+    pub mend: Option<String>,
 }

@@ -1,7 +1,6 @@
 //! Looks at everything and judges nothing. A source that fails is unknown and stops no other.
 
 use std::borrow::Cow;
-use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -19,6 +18,7 @@ use crate::vantage::{Answer, Request, Task};
 
 mod places;
 mod platform;
+mod regular;
 mod rootlesskit;
 mod session;
 mod start;
@@ -250,6 +250,7 @@ fn daemon_json(host: &Host, unit: Option<&Unit>) -> DaemonJson {
         named: named.is_some(),
         locked: places::locked(&tree, &path),
         leads_to: tree.leads_to(&path),
+        mend: places::mend(&tree, &path),
         path,
     }
 }
@@ -261,6 +262,7 @@ fn our_drop_in(host: &Host) -> OurDropIn {
         text: read(&path),
         locked: places::locked(&tree, &path),
         leads_to: tree.leads_to(&path),
+        mend: places::mend(&tree, &path),
         path,
     }
 }
@@ -279,11 +281,11 @@ fn option<'a>(arguments: &'a [String], name: &str) -> Option<&'a str> {
 }
 
 fn read(path: &Path) -> Seen<String> {
-    seen(path, fs::read_to_string(path))
+    seen(path, regular::text(path))
 }
 
 fn read_bytes(path: &Path) -> Seen<Vec<u8>> {
-    seen(path, fs::read(path))
+    seen(path, regular::bytes(path))
 }
 
 fn seen<T>(path: &Path, read: std::io::Result<T>) -> Seen<T> {

@@ -4,16 +4,20 @@
 use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches};
+use nix::sys::stat::{Mode, umask};
 use rootless6::cli::{Cli, Command, Global};
 use rootless6::error::{Doing, Exit, Result};
 use rootless6::report::Report;
-use rootless6::ui::Ui;
+use rootless6::ui::{Talk, Ui};
 use rootless6::{caller, commands, vantage};
 
 fn main() -> ExitCode {
     if let Some(code) = vantage::serve_if_asked().or_else(commands::follow::follow_if_asked) {
         return code;
     }
+    // What is made here is usable for its owner, and for nobody else to write, whatever was set.
+    let usual = Mode::from_bits_truncate(0o022);
+    umask((umask(usual) | usual) & !Mode::S_IRWXU);
     let parsed = commands::grammar()
         .try_get_matches()
         .and_then(|matches| Cli::from_arg_matches(&matches));
@@ -48,7 +52,7 @@ fn prepare(global: &Global) {
     };
     tracing_subscriber::fmt()
         .with_max_level(level)
-        .with_writer(std::io::stderr)
+        .with_writer(Talk::default)
         .without_time()
         .init();
 }

@@ -229,26 +229,35 @@ fn drop_in(
         .iter()
         .map(|(name, value)| (name.as_str(), value.as_str()))
         .collect();
-    let program = given.program.to_string_lossy();
+    let program = &given.program;
     let seconds = wait.unwrap_or_default().to_string();
     let waiting = [wait_online::COMMAND, "--for", &seconds];
     let mut commands = Vec::new();
     if wait.is_some() {
         commands.push(dropin::Command {
             when: dropin::When::BeforeStart,
-            program: &program,
+            program,
             arguments: &waiting,
         });
     }
     if uplink {
         commands.push(dropin::Command {
             when: dropin::When::AfterStart,
-            program: &program,
+            program,
             arguments: &[uplink::COMMAND],
         });
     }
-    dropin::render(&variables, &commands)
-        .map_err(|error| Error::cannot(Exit::NotApplied, "write our drop-in").caused_by(error))
+    dropin::render(&variables, &commands).map_err(|error| unwritable(&error))
+}
+
+fn unwritable(error: &dropin::RenderError) -> Error {
+    let refused = Error::cannot(Exit::NotApplied, "write our drop-in").caused_by(error);
+    match error {
+        dropin::RenderError::Program(_) => refused.hint(
+            "move this program to a path without them, such as `/usr/local/bin/rootless6`, and run it from there",
+        ),
+        _ => refused,
+    }
 }
 
 fn file_change(path: &Path, now: &Seen<String>, after: String) -> Result<Option<FileChange>> {

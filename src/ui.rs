@@ -1,13 +1,16 @@
 //! Streams: results go to stdout, talk and progress to stderr, and neither past `--quiet`.
 
 use std::env;
+use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
-use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
-use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::error::Error;
+
+pub(crate) mod talk;
+
+pub use talk::Talk;
 
 /// Good news.
 pub const GOOD: Style = AnsiColor::Green.on_default();
@@ -19,9 +22,6 @@ pub const WEAK: Style = AnsiColor::Yellow.on_default();
 pub const STRONG: Style = Style::new().bold();
 /// What most people skip.
 pub const FAINT: Style = Style::new().dimmed();
-
-/// How often a spinner turns; fast enough to look alive, slow enough to cost nothing.
-const TURN: Duration = Duration::from_millis(100);
 
 /// What to show and how.
 #[derive(Debug, Clone, Copy)]
@@ -51,6 +51,7 @@ impl Ui {
     /// # Errors
     /// When it could not be written: the reader has gone away, or a disk is full.
     pub fn result(&self, text: &str) -> io::Result<()> {
+        talk::finish();
         let mut out = io::stdout().lock();
         // Whole: a stream that takes colour away writes each piece of text between two colours alone.
         match anstream::AutoStream::choice(&out) {
@@ -65,7 +66,7 @@ impl Ui {
     /// Talks.
     pub fn say(&self, text: &str) {
         if !self.json && !self.quiet {
-            let _ = writeln!(anstream::stderr(), "{text}");
+            talk::say(format!("{text}\n"));
         }
     }
 
@@ -74,12 +75,13 @@ impl Ui {
         if self.json {
             return;
         }
-        let mut err = anstream::stderr();
-        let _ = writeln!(err, "{BAD}error{BAD:#}: {}", error.message);
+        let mut text = format!("{BAD}error{BAD:#}: {}\n", error.message);
         for cause in &error.causes {
-            let _ = writeln!(err, "  caused by: {cause}");
+            let _ = writeln!(text, "  caused by: {cause}");
         }
-        let _ = write!(err, "{}", advice(error));
+        text.push_str(&advice(error));
+        talk::say(text);
+        talk::finish();
     }
 
     /// Shows steps as they go: a spinner on a terminal, a line for each elsewhere.
@@ -89,7 +91,6 @@ impl Ui {
             ui: *self,
             animated,
             open: false,
-            running: None,
             taken: Vec::new(),
         }
     }
@@ -125,17 +126,20 @@ pub struct Steps {
     ui: Ui,
     animated: bool,
     open: bool,
-    running: Option<ProgressBar>,
     /// All steps so far.
     pub taken: Vec<Step>,
 }
 
 impl Steps {
+    fn still(&self) {
+        if self.animated {
+            talk::still();
+        }
+    }
+
     fn end(&mut self, sign: &str) {
         self.open = false;
-        if let Some(spinner) = self.running.take() {
-            spinner.finish_and_clear();
-        }
+        self.still();
         if let Some(step) = self.taken.last() {
             self.ui.say(&format!("  {sign} {}", step.does));
         }
@@ -151,18 +155,7 @@ impl Progress for Steps {
             done: false,
         });
         if self.animated {
-            let spinner = ProgressBar::new_spinner();
-            if let Ok(style) = ProgressStyle::with_template("  {spinner} {msg} {elapsed:.dim}") {
-                let turns = if unicode() {
-                    "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏ "
-                } else {
-                    "|/-\\ "
-                };
-                spinner.set_style(style.tick_chars(turns));
-            }
-            spinner.set_message(does.to_owned());
-            spinner.enable_steady_tick(TURN);
-            self.running = Some(spinner);
+            talk::spin(does);
         }
     }
 
@@ -177,9 +170,7 @@ impl Progress for Steps {
 impl Steps {
     /// The step that began last is over and not worth a line: its result follows.
     pub fn hush(&mut self) {
-        if let Some(spinner) = self.running.take() {
-            spinner.finish_and_clear();
-        }
+        self.still();
         self.open = false;
         self.taken.pop();
     }
@@ -194,9 +185,7 @@ impl Steps {
 
 impl Drop for Steps {
     fn drop(&mut self) {
-        if let Some(spinner) = self.running.take() {
-            spinner.finish_and_clear();
-        }
+        self.still();
     }
 }
 

@@ -8,6 +8,7 @@ use crate::capability;
 use crate::error::{Error, Exit, Result};
 use crate::facts::Facts;
 use crate::request::{Net, NewNetworks, Request};
+use crate::ui::talk;
 
 /// Somebody who answers.
 pub trait Prompt {
@@ -36,6 +37,7 @@ impl Prompt for Terminal {
             .map(|(choice, letter)| format!("({letter}){}", &choice[letter.len_utf8()..]))
             .collect();
         let shown = choices.to_vec().join(", ");
+        talk::finish();
         let answer = Input::<String>::with_theme(&SimpleTheme)
             .with_prompt(format!("{question} {}", named.join(", ")))
             .validate_with(|answer: &String| {
@@ -64,7 +66,7 @@ impl Prompt for Terminal {
     }
 
     fn show(&mut self, text: &str) {
-        let _ = Term::stderr().write_line(text);
+        talk::say(format!("{text}\n"));
     }
 }
 

@@ -17,8 +17,8 @@ use rustix::fs::{
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
-use super::checkpoint;
 use super::place::{Place, look_at};
+use super::{attributes, checkpoint};
 use crate::error::{Doing, Error, Exit, Result};
 
 /// Mode of a file that was not there before: what an editor makes under the usual umask.
@@ -225,6 +225,7 @@ impl Place {
                 rustix::fs::fchown(&file, None, Some(Gid::from_raw(wanted)))?;
             }
             file.set_permissions(Permissions::from_mode(*mode))?;
+            attributes::copy(&self.directory, &self.name, &file);
             if (*seconds, *nanoseconds) != (0, 0) {
                 file.set_modified(UNIX_EPOCH + Duration::new(*seconds, *nanoseconds))?;
             }

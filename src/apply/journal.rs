@@ -187,7 +187,7 @@ impl Journal {
     /// # Errors
     /// As [`Journal::begin`].
     pub fn begin_planned(&self, unit: &str, was: Was, plan: &Plan) -> Result<Entry> {
-        self.begin_with(unit, was, Planned::of(plan, unit))
+        self.begin_with(unit, was, Planned::of(plan))
     }
 
     fn begin_with(&self, unit: &str, was: Was, planned: Planned) -> Result<Entry> {
@@ -240,7 +240,10 @@ impl Journal {
             checkpoint::pass("entry-renamed");
             Ok(rustix::fs::fsync(directory)?)
         };
-        write().doing(doing)?;
+        if let Err(error) = write() {
+            let _ = unlinkat(directory, &temporary, AtFlags::empty());
+            return Err(error).doing(doing);
+        }
         checkpoint::pass("entry-saved");
         Ok(())
     }

@@ -94,6 +94,9 @@ impl Tree {
 
     /// Where a path leads that leads through symlinks, if they end at what may be written.
     pub fn leads_to(&self, path: &Path) -> Option<PathBuf> {
+        if !matches!(self.refusal(path)?.why, Why::Symlink(_)) {
+            return None;
+        }
         let mut there = path
             .ancestors()
             .filter(|above| fs::symlink_metadata(above).is_ok());
@@ -143,7 +146,9 @@ impl Tree {
                 Err(errno) => Err(errno),
             };
             made.doing(|| format!("make {}", reached.display()))?;
-            directory = enter(&directory, &name, &reached, &mut Trust::Own)?;
+            let above = place(directory, &reached)?;
+            above.sync()?;
+            directory = enter(&above.directory, &name, &reached, &mut Trust::Own)?;
         }
         place(directory, path)
     }
@@ -265,8 +270,8 @@ fn check(open: &OwnedFd, path: &Path, trust: &mut Trust) -> std::result::Result<
     Ok(())
 }
 
-/// Whether a group is root's, or the user's own with nobody else in it: what may be written by it is
-/// written by nobody else, as sshd has it.
+/// Whether a group is the user's own with nobody else in it: what it may write to is nobody else's to
+/// write, as sshd has it.
 fn is_private(gid: u32) -> bool {
     let user = User::from_uid(Uid::effective()).ok().flatten();
     let group = Group::from_gid(gid.into()).ok().flatten();

@@ -5,6 +5,7 @@ use std::fmt;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
+use nix::unistd::Uid;
 use rustix::io::Errno;
 
 use crate::error::{Error, Exit};
@@ -69,33 +70,33 @@ impl fmt::Display for Why {
 }
 
 impl From<Refusal> for Error {
-    fn from(Refusal { path, why }: Refusal) -> Self {
-        let error = Self::new(
-            Exit::NotApplied,
-            format!("nothing is written at {}", path.display()),
-        )
-        .caused_by(&why);
-        match cure(&path, &why) {
+    fn from(refusal: Refusal) -> Self {
+        let at = refusal.path.display();
+        let error = Self::new(Exit::NotApplied, format!("nothing is written at {at}"))
+            .caused_by(&refusal.why);
+        match refusal.cure() {
             Some(cure) => error.hint(cure),
             None => error,
         }
     }
 }
 
-/// What to type against it.
-pub(crate) fn cure(path: &Path, why: &Why) -> Option<String> {
-    let path = typed(&path.to_string_lossy());
-    Some(match why {
-        Why::Symlink(_) => {
-            "`rootless6 setup --follow-symlinks` writes to its target, where that is the user's own"
-                .to_owned()
-        }
-        Why::HardLinked => {
-            format!("`cp -p {path} {path}.own && mv {path}.own {path}` makes it a file of its own")
-        }
-        Why::Kind(_) => format!("move it away: `mv {path} {path}.old`"),
-        Why::Foreign(_) => format!("as root: `chown $USER {path}`"),
-        Why::Writable => format!("`chmod go-w {path}` keeps others out"),
-        Why::NotPlain | Why::Errno(_) => return None,
-    })
+impl Refusal {
+    /// What to type against it.
+    pub fn cure(&self) -> Option<String> {
+        let path = typed(&self.path.to_string_lossy());
+        Some(match self.why {
+            Why::Symlink(_) => {
+                "`rootless6 setup --follow-symlinks` writes to what it leads to, if that is your own"
+                    .to_owned()
+            }
+            Why::HardLinked => {
+                format!("`cp -p {path} {path}.own && mv {path}.own {path}` makes it a file of its own")
+            }
+            Why::Kind(_) => format!("`mv {path} {path}.aside` moves it out of the way"),
+            Why::Foreign(_) => format!("root can give it to you: `chown {} {path}`", Uid::effective()),
+            Why::Writable => format!("`chmod go-w {path}` keeps others out"),
+            Why::NotPlain | Why::Errno(_) => return None,
+        })
+    }
 }

@@ -53,6 +53,7 @@ impl Afterwards {
         let is_active = unit.is_some_and(Unit::is_active);
         let is_under_way = matches!(entry.state, State::Begun | State::Undoing);
         match entry.was {
+            _ if is_under_way && entry.is_empty() && !entry.restarted => Self::Leave,
             _ if !is_under_way && is_stopped => Self::Leave,
             Was::Answering if !is_under_way => Self::Restart,
             Was::Failing | Was::Stopped if !is_under_way => Self::Retry,
@@ -322,4 +323,91 @@ impl Site<'_> {
 fn still_to_do() -> Error {
     Error::cannot(Exit::RollbackFailed, "put the old state back")
         .hint("`rootless6 undo --yes` tries again")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FILE: &str = r#"{"path": "/x", "before": "absent", "after": {"text": ""}}"#;
+
+    fn entry(json: &str) -> Entry {
+        with(json, FILE)
+    }
+
+    fn with(json: &str, files: &str) -> Entry {
+        let json = format!(
+            r#"{{"schema": 1, "generation": 1, "unit": "docker.service", {json},
+            "changes": [{files}], "made_directories": []}}"#
+        );
+        serde_json::from_str(&json).unwrap()
+    }
+
+    /// `active` with the InvocationID from before, `active*` with another, `active+` with a job.
+    fn unit(state: &str) -> (Seen<Unit>, bool) {
+        let active_state = state.trim_end_matches(['*', '+']);
+        let invocation_id = if state.ends_with('*') { "b" } else { "a" };
+        let unit = Unit {
+            load_state: "loaded".to_owned(),
+            active_state: active_state.to_owned(),
+            invocation_id: invocation_id.to_owned(),
+            ..Unit::default()
+        };
+        (Seen::Is(unit), state.ends_with('+'))
+    }
+
+    #[test]
+    fn a_dockerd_that_was_not_disturbed_is_left_alone_and_the_others_go_back() {
+        use Afterwards::{Leave, Restart, Retry, Stop};
+        for (state, was, restarted, unit_is, then) in [
+            ("begun", "answering", false, "active", Leave),
+            ("begun", "answering", true, "active", Leave),
+            ("begun", "answering", true, "active+", Restart),
+            ("begun", "answering", true, "deactivating", Restart),
+            ("begun", "answering", true, "active*", Restart),
+            ("begun", "answering", false, "active*", Restart),
+            ("begun", "answering", true, "failed", Restart),
+            ("begun", "failing", false, "activating", Leave),
+            ("begun", "failing", true, "active*", Retry),
+            ("begun", "stopped", false, "inactive", Leave),
+            ("begun", "stopped", true, "active*", Stop),
+            ("begun", "stopped", false, "active*", Retry),
+            ("undoing", "answering", true, "active*", Restart),
+            ("undoing", "stopped", false, "inactive", Leave),
+            ("applied", "answering", true, "active*", Restart),
+            ("applied", "answering", true, "inactive", Leave),
+            ("applied", "answering", true, "failed", Restart),
+            ("applied", "failing", true, "active*", Retry),
+            ("applied", "stopped", true, "active*", Retry),
+            ("written", "answering", false, "active", Restart),
+            ("unconfirmed", "answering", true, "active*", Restart),
+        ] {
+            let entry = entry(&format!(
+                r#""state": "{state}", "was": "{was}", "restarted": {restarted}, "invocation": "a""#
+            ));
+            let (unit, has_job) = unit(unit_is);
+            let decided = Afterwards::of(&entry, &unit, has_job);
+            assert_eq!(decided, then, "{state} {was} {restarted} {unit_is}");
+        }
+    }
+
+    #[test]
+    fn of_a_unit_that_is_not_known_nothing_good_is_assumed() {
+        let entry = entry(r#""state": "begun", "invocation": "a", "restarted": true"#);
+        let unknown = Seen::Unknown("no answer".to_owned());
+        for (unit, then) in [
+            (unknown, Afterwards::Restart),
+            (Seen::Absent, Afterwards::Leave),
+            (Seen::Is(Unit::default()), Afterwards::Leave),
+        ] {
+            assert_eq!(Afterwards::of(&entry, &unit, false), then, "{unit:?}");
+        }
+    }
+
+    #[test]
+    fn where_nothing_was_written_nothing_is_restarted() {
+        let nothing = with(r#""state": "begun""#, "");
+        let (unit, has_job) = unit("active*");
+        assert_eq!(Afterwards::of(&nothing, &unit, has_job), Afterwards::Leave);
+    }
 }

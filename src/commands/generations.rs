@@ -1,6 +1,7 @@
 //! `undo --list`: the journal's generations. It takes no lock, and shows what is there also while
 //! another run is at work.
 
+use std::borrow::Cow;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::json;
@@ -19,8 +20,14 @@ pub(super) fn list(global: &Global) -> Report {
 
 fn listed(global: &Global) -> Result<Report> {
     let host = Host::from_environment(global.unit())?;
-    let mut entries = journal::look(&host)?;
-    entries.reverse();
+    let mut entries = Vec::new();
+    let mut unreadable = Vec::new();
+    for record in journal::records(&host)?.into_iter().rev() {
+        match record.entry {
+            Ok(entry) => entries.push(entry),
+            Err(error) => unreadable.push((record.path, error)),
+        }
+    }
     if let Some(unit) = &global.unit {
         entries.retain(|entry| entry.unit == *unit);
     }
@@ -34,18 +41,31 @@ fn listed(global: &Global) -> Result<Report> {
                 "begun": entry.begun,
                 "unfinished": entry.is_unfinished(),
                 "confirm_within": entry.waits_for().map(|left| left.as_secs()),
-                "files": entry.paths().collect::<Vec<_>>(),
+                "files": files(entry),
             })
         })
         .collect();
+    let bad: Vec<_> = unreadable
+        .iter()
+        .map(|(path, error)| json!({"path": path.to_string_lossy(), "why": error.to_string()}))
+        .collect();
     let shown: Vec<_> = entries.iter().map(shown).collect();
-    let text = human::generations(&host.home, &shown);
     Ok(Report::new(
         "undo",
-        Exit::Well,
-        text,
-        json!({ "generations": body }),
+        if bad.is_empty() {
+            Exit::Well
+        } else {
+            Exit::Bad
+        },
+        human::generations(&host.home, &shown, &unreadable),
+        json!({ "generations": body, "unreadable": bad }),
     ))
+}
+
+/// An entry's files, for JSON.
+pub(super) fn files(entry: &Entry) -> Vec<String> {
+    let shown = entry.paths().map(|path| path.to_string_lossy());
+    shown.map(Cow::into_owned).collect()
 }
 
 /// An entry as it is shown.

@@ -7,7 +7,9 @@
 use std::time::Duration;
 
 use serde_json::json;
+use tokio::time::{Instant, sleep};
 
+use super::generations::shown;
 use super::undo;
 use crate::apply::journal::{self, Entry, Journal, State};
 use crate::apply::{unfinished, watchdog};
@@ -15,7 +17,7 @@ use crate::cli::Global;
 use crate::error::{Error, Exit, Result};
 use crate::host::systemd::Systemd;
 use crate::host::{Host, process};
-use crate::report::Report;
+use crate::report::{Report, human};
 use crate::ui::{Steps, Ui};
 
 /// Runs the command.
@@ -23,7 +25,7 @@ pub async fn run(global: &Global, ui: Ui) -> Report {
     // Half an undo is worse than none.
     process::hold_signals();
     let mut steps = ui.steps();
-    match recover(global, &mut steps).await {
+    match recover(global, ui, &mut steps).await {
         Ok(text) => Report::new("recover", Exit::Well, text, json!({})),
         Err(error) => {
             steps.fail();
@@ -32,7 +34,7 @@ pub async fn run(global: &Global, ui: Ui) -> Report {
     }
 }
 
-async fn recover(global: &Global, steps: &mut Steps) -> Result<String> {
+async fn recover(global: &Global, ui: Ui, steps: &mut Steps) -> Result<String> {
     let host = Host::from_environment(global.unit())?;
     // Without the lock: whoever takes it just now is not to be told that somebody is at work.
     if waits(&watched(journal::look(&host)?, &host.unit)) {
@@ -41,12 +43,16 @@ async fn recover(global: &Global, steps: &mut Steps) -> Result<String> {
     let Some(journal) = take_over(&host).await? else {
         return Ok(String::new());
     };
-    let watched = watched(journal.entries()?, &host.unit);
+    let watched = watched(journal::look(&host)?, &host.unit);
     if waits(&watched) {
         return Ok(String::new());
     }
-    let finished = undo::finish(&journal, global, steps).await;
-    let left = unfinished::of(journal.entries()?, Some(&host.unit));
+    if let Some(newest) = watched.last() {
+        // For the log.
+        ui.say(&human::cut_short(&shown(newest)));
+    }
+    let finished = undo::finish(&journal, &host, global, steps).await;
+    let left = unfinished::of(journal::look(&host)?, Some(&host.unit));
     if left.is_empty() {
         watchdog::disarm(&Systemd::connect(&host.bus).await?, &host).await;
     }
@@ -97,11 +103,11 @@ const MOMENT: Duration = Duration::from_secs(2);
 /// # Errors
 /// As [`Journal::open`].
 pub(super) async fn open_soon(host: &Host) -> Result<Journal> {
-    let deadline = tokio::time::Instant::now() + MOMENT;
+    let deadline = Instant::now() + MOMENT;
     loop {
         match Journal::open(host) {
-            Err(error) if error.exit == Exit::Busy && tokio::time::Instant::now() < deadline => {
-                tokio::time::sleep(Duration::from_millis(50)).await;
+            Err(error) if error.exit == Exit::Busy && Instant::now() < deadline => {
+                sleep(Duration::from_millis(50)).await;
             }
             opened => return opened,
         }

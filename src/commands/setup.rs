@@ -36,6 +36,8 @@ use work::Work;
 struct Record {
     changed: bool,
     rolled_back: bool,
+    /// Seconds; none where nothing waits to be confirmed.
+    confirm_within: Option<u32>,
     planned: Vec<Step>,
     verification: Option<Verification>,
     equivalent: Option<String>,
@@ -79,6 +81,7 @@ fn report(record: Record, taken: Vec<Step>, ended: Result<()>) -> Report {
         "changed": record.changed,
         "steps": steps,
         "rolled_back": record.rolled_back,
+        "confirm_within": record.confirm_within,
         "needs_root": needs_root,
         "verify": record.verification,
         "equivalent": record.equivalent,
@@ -101,6 +104,13 @@ async fn setup(
 ) -> Result<()> {
     if !arguments.yes && !arguments.dry_run && !ui.can_ask() {
         return Err(nobody_to_ask());
+    }
+    if arguments.no_restart && arguments.confirm_within.is_some() {
+        return Err(Error::new(
+            Exit::Usage,
+            "without a restart nothing comes into force, so there is nothing to confirm",
+        )
+        .hint("leave out either `--no-restart` or `--confirm-within`"));
     }
     let journal = lock(arguments, &Host::from_environment(global.unit())?);
     match &journal {
@@ -130,7 +140,11 @@ async fn setup(
     };
     work.carry_out(signals, steps, record).await?;
     ui.say("");
-    record.text = human::set_up(record.verification.as_ref(), record.equivalent.as_deref());
+    record.text = human::set_up(
+        record.verification.as_ref(),
+        record.equivalent.as_deref(),
+        record.confirm_within,
+    );
     Ok(())
 }
 

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::Scene;
 use super::generations;
 use super::recover::open_soon;
-use crate::apply::journal::{Entry, Journal};
+use crate::apply::journal::{self, Entry, Journal};
 use crate::apply::{Afterwards, Edit, Restored, Site, unfinished};
 use crate::cli::{Global, Undo};
 use crate::error::{Error, Exit, Result};
@@ -58,7 +58,7 @@ async fn undo(arguments: &Undo, global: &Global, ui: Ui, steps: &mut Steps) -> R
         image::remove_images(&docker).await;
     }
     let journal = open_soon(&host).await?;
-    let entries = chosen(&journal, arguments, global)?;
+    let entries = chosen(&journal, &host, arguments, global)?;
     if entries.is_empty() {
         nothing_of(&journal, global)?;
         return Ok(Undone {
@@ -75,10 +75,11 @@ async fn undo(arguments: &Undo, global: &Global, ui: Ui, steps: &mut Steps) -> R
 /// Takes back what is unfinished of the unit; none where nothing is.
 pub(super) async fn finish(
     journal: &Journal,
+    host: &Host,
     global: &Global,
     steps: &mut Steps,
 ) -> Result<Option<Undone>> {
-    let entries = unfinished::of(journal.entries()?, Some(global.unit()));
+    let entries = unfinished::of(journal::look(host)?, Some(global.unit()));
     if entries.is_empty() {
         return Ok(None);
     }
@@ -112,7 +113,7 @@ async fn take_back(
     Ok(Undone {
         generations: entries.iter().map(|entry| entry.generation).collect(),
         restored,
-        earlier: !standing(journal, global)?.is_empty(),
+        earlier: matches!(standing(journal, global), Ok(Some(_))),
         home: scene.facts.home,
     })
 }
@@ -124,43 +125,49 @@ fn then_again(mut error: Error) -> Error {
     error
 }
 
-/// What is to be taken back, newest first. What setup did to one unit is not undone on another: the
-/// unit is the one that was named, else that of the newest generation that stands.
-fn chosen(journal: &Journal, arguments: &Undo, global: &Global) -> Result<Vec<Entry>> {
-    let mut standing = standing(journal, global)?;
+/// What is to be taken back, newest first: all after a generation, else what is unfinished, else the
+/// newest that stands. What setup did to one unit is not undone on another: the unit is the one that
+/// was named, else that of the newest generation that stands.
+///
+/// # Errors
+/// When one that comes before these cannot be read; what is older does not matter.
+fn chosen(journal: &Journal, host: &Host, arguments: &Undo, global: &Global) -> Result<Vec<Entry>> {
     if let Some(generation) = arguments.to {
-        exists(journal, generation)?;
-        standing.retain(|entry| entry.generation > generation);
-    } else if standing.iter().any(Entry::is_unfinished) {
-        standing.retain(Entry::is_unfinished);
-    } else {
-        standing.truncate(1);
+        return after(journal, generation, global);
     }
-    Ok(standing)
+    let unfinished = unfinished::of(journal::look(host)?, global.unit.as_deref());
+    if !unfinished.is_empty() {
+        return Ok(unfinished);
+    }
+    Ok(standing(journal, global)?.into_iter().collect())
 }
 
-fn standing(journal: &Journal, global: &Global) -> Result<Vec<Entry>> {
-    let mut standing = journal.entries()?;
-    standing.reverse();
-    standing.retain(Entry::stands);
-    let newest = standing.first().map(|entry| entry.unit.clone());
+fn after(journal: &Journal, generation: u32, global: &Global) -> Result<Vec<Entry>> {
+    let mut records = journal.records()?;
+    if generation > 0 && records.iter().all(|record| record.generation != generation) {
+        return Err(Error::new(
+            Exit::Usage,
+            format!("there is no generation {generation} to go back to"),
+        )
+        .hint("`rootless6 undo --list` shows those that there are")
+        .hint("`rootless6 undo --to 0` takes all of them back"));
+    }
+    records.retain(|record| record.generation > generation);
+    let entries = records.into_iter().rev().map(|record| record.entry);
+    let mut entries = entries.collect::<Result<Vec<_>>>()?;
+    entries.retain(Entry::stands);
+    let newest = entries.first().map(|entry| entry.unit.clone());
     if let Some(unit) = global.unit.clone().or(newest) {
-        standing.retain(|entry| entry.unit == unit);
+        entries.retain(|entry| entry.unit == unit);
     }
-    Ok(standing)
+    Ok(entries)
 }
 
-fn exists(journal: &Journal, generation: u32) -> Result<()> {
-    let mut entries = journal.entries()?.into_iter();
-    if generation == 0 || entries.any(|entry| entry.generation == generation) {
-        return Ok(());
+fn standing(journal: &Journal, global: &Global) -> Result<Option<Entry>> {
+    match &global.unit {
+        Some(unit) => journal.standing_of(unit),
+        None => journal.standing(),
     }
-    Err(Error::new(
-        Exit::Usage,
-        format!("there is no generation {generation} to go back to"),
-    )
-    .hint("`rootless6 undo --list` shows those that there are")
-    .hint("`rootless6 undo --to 0` takes all of them back"))
 }
 
 /// Nothing of this unit stands.
@@ -171,7 +178,7 @@ fn nothing_of(journal: &Journal, global: &Global) -> Result<()> {
     let Some(other) = journal.standing()? else {
         return Ok(());
     };
-    if other.unit == global.unit() {
+    if global.unit.as_ref().is_none_or(|unit| *unit == other.unit) {
         return Ok(());
     }
     Err(Error::new(

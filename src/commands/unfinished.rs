@@ -1,10 +1,10 @@
 //! What an earlier run has left half done is told before anything else, whatever was asked for.
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, IsTerminal as _};
 
 use serde_json::{Value, json};
 
-use super::generations::shown;
+use super::generations::{files, shown};
 use super::recover::open_soon;
 use super::undo;
 use crate::apply::journal::{self, Entry};
@@ -36,7 +36,7 @@ pub async fn first(cli: &Cli, ui: Ui) -> Result<Value> {
         "unit": entry.unit,
         "state": entry.state,
         "begun": entry.begun,
-        "files": entry.paths().collect::<Vec<_>>(),
+        "files": files(&entry),
     }))
 }
 
@@ -63,24 +63,21 @@ fn find(cli: &Cli) -> Option<(Host, Entry)> {
 
 /// Even to those who want to hear of nothing but results and errors.
 fn tell(host: &Host, entry: &Entry, command: &Command, ui: Ui) {
-    if ui.json {
-        return;
-    }
-    let mut err = anstream::stderr();
-    let mark = sign(Sign::Weak);
-    let what = human::cut_short(&shown(entry));
-    let _ = writeln!(err, "{mark} {what}");
+    let ui = Ui { quiet: false, ..ui };
+    ui.say(&format!(
+        "{} {}",
+        sign(Sign::Weak),
+        human::cut_short(&shown(entry))
+    ));
     for path in entry.paths() {
-        let _ = writeln!(err, "    {}", host.short(path));
+        ui.say(&format!("    {}", host.short(path)));
     }
-    if matches!(command, Command::Undo(_)) {
-        return;
+    if !matches!(command, Command::Undo(_)) {
+        let flag = human::of(&entry.unit);
+        ui.say(&format!(
+            "  `rootless6 undo{flag}` puts back what was there before"
+        ));
     }
-    let flag = human::of(&entry.unit);
-    let _ = writeln!(
-        err,
-        "  `rootless6 undo{flag}` puts back what was there before"
-    );
 }
 
 /// `setup` tells it itself, and has it agreed to and finished with the lock in its hands.
@@ -110,7 +107,7 @@ async fn finish(entry: &Entry, global: &Global, ui: Ui) -> Result<()> {
         ..global.clone()
     };
     let mut steps = ui.steps();
-    let finished = undo::finish(&journal, &global, &mut steps).await;
+    let finished = undo::finish(&journal, &host, &global, &mut steps).await;
     if let Err(error) = finished {
         steps.fail();
         return Err(error);

@@ -5,7 +5,7 @@ use nix::errno::Errno;
 use nix::unistd::{AccessFlags, eaccess};
 
 use crate::apply::place::Tree;
-use crate::apply::refusal::Refusal;
+use crate::apply::refusal::{Refusal, Why};
 
 /// Why the user cannot replace a file or make it, and its directories with it; none if they can.
 ///
@@ -38,6 +38,19 @@ pub(super) fn locked(tree: &Tree, path: &Path) -> Option<String> {
         }
         _ => format!("{}: {why}", nearest.display()),
     })
+}
+
+/// What to type so that a file can be written, if anything helps.
+pub(super) fn mend(tree: &Tree, path: &Path) -> Option<String> {
+    let refusal = tree.refusal(path)?;
+    if !matches!(refusal.why, Why::Symlink(_)) {
+        return refusal.cure();
+    }
+    let target = tree.leads_to(path)?;
+    Some(format!(
+        "`rootless6 setup --follow-symlinks` writes to {}",
+        target.display()
+    ))
 }
 
 #[cfg(test)]

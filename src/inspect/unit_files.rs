@@ -77,7 +77,7 @@ pub(super) fn read(paths: impl IntoIterator<Item = PathBuf>) -> Vec<UnitFile> {
     paths
         .into_iter()
         .filter_map(|path| {
-            let bytes = fs::read(&path).ok()?;
+            let bytes = super::regular::bytes(&path).ok()?;
             let text = text(&bytes);
             Some(UnitFile { path, text })
         })
@@ -124,8 +124,7 @@ mod tests {
         assert_eq!(own("docker.service"), "docker.service.d");
         assert_eq!(
             own("a-b@c-d.service"),
-            "a-b@c-d.service.d a-b@.service.d a-.service.d \
-             a-@c-d.service.d a-@.service.d a-.service.d"
+            "a-b@c-d.service.d a-b@.service.d a-.service.d a-@c-d.service.d a-@.service.d"
         );
         assert_eq!(
             own("-a--b.service"),

@@ -43,6 +43,16 @@ pub fn locked(facts: &Facts, plan: &Plan) -> Option<Error> {
     let error = causes.into_iter().fold(error, Error::caused_by).hint(
         "put in place what is printed for you to paste, then prove it with `rootless6 verify`",
     );
+    let mends = plan
+        .files
+        .iter()
+        .filter_map(|change| mend(facts, &change.path));
+    let error = mends.fold(error, |error, mend| {
+        if error.hints.iter().any(|said| said == mend) {
+            return error;
+        }
+        error.hint(mend)
+    });
     let by_nix = is_nixos(facts) || is_home_manager(facts);
     let drop_in = plan
         .files
@@ -79,6 +89,16 @@ fn why_locked<'a>(facts: &'a Facts, path: &Path) -> Option<&'a str> {
     ];
     let (_, locked) = places.into_iter().find(|(place, _)| *place == path)?;
     locked.as_deref()
+}
+
+/// What to type so that a file can be written.
+fn mend<'a>(facts: &'a Facts, path: &Path) -> Option<&'a str> {
+    let places = [
+        (&facts.our_drop_in.path, &facts.our_drop_in.mend),
+        (&facts.daemon_json.path, &facts.daemon_json.mend),
+    ];
+    let (_, mend) = places.into_iter().find(|(place, _)| *place == path)?;
+    mend.as_deref()
 }
 
 /// The plan's files as texts: in NixOS's or home-manager's own terms where these write the files.

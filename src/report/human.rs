@@ -259,8 +259,12 @@ fn network(network: &Network) -> String {
     format!("{addresses}; {route}")
 }
 
-/// `setup`, when there was something to do.
-pub fn set_up(verified: Option<&Verification>, equivalent: Option<&str>) -> String {
+/// `setup`, when there was something to do; `confirm_within` seconds it is to be confirmed.
+pub fn set_up(
+    verified: Option<&Verification>,
+    equivalent: Option<&str>,
+    confirm_within: Option<u32>,
+) -> String {
     let mut text = match verified {
         Some(verified) => verification(verified),
         None => "The settings are written; `rootless6 verify` proves them.\n".to_owned(),
@@ -269,6 +273,13 @@ pub fn set_up(verified: Option<&Verification>, equivalent: Option<&str>) -> Stri
         let _ = writeln!(text, "\nThe same without questions:\n  {equivalent}");
     }
     let _ = writeln!(text, "Put everything back:\n  rootless6 undo");
+    if let Some(seconds) = confirm_within {
+        let _ = writeln!(
+            text,
+            "\n{} The old settings come back in {seconds} s, unless you type, best in a new shell:\n  rootless6 confirm",
+            sign(Sign::Weak)
+        );
+    }
     text
 }
 

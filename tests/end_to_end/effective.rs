@@ -2,6 +2,7 @@
 //! suite a thousand sets at random, in one lab, read again once.
 
 mod generate;
+mod rendered;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -10,7 +11,6 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use rootless6::facts::{Seen, Unit};
 use rootless6::plan::dropin::{self, BrokenWhy, SkipReason};
-use serde::Deserialize;
 
 use crate::harness::{Lab, PROGRAM};
 use generate::{Content, Nature, UnitSet};
@@ -18,12 +18,6 @@ use generate::{Content, Nature, UnitSet};
 const SETS: usize = 1_000;
 /// Those whose services are started, to see the environment of a process.
 const STARTED: usize = 150;
-
-/// A line of the example `units`.
-#[derive(Debug, Deserialize)]
-struct Said {
-    unit: Unit,
-}
 
 #[test]
 fn bookworms_systemd_and_this_program_read_unit_files_alike() {
@@ -45,13 +39,18 @@ fn alike(suite: &str, systemd: u32) {
     let nature = |starts| Nature { starts, systemd };
     let mut sets = generate::sets(SETS, nature(false));
     sets.extend(generate::sets(STARTED, nature(true)));
+    let rendered = rendered::drop_ins();
+    sets.extend(rendered.iter().map(|rendered| rendered.set.clone()));
     let said = said(&lab, &sets);
-    let processes = start(&lab, &sets[SETS..]);
+    let printed = start(&lab, &sets[SETS..]);
     let mut differences = Differences::default();
     for (number, (set, unit)) in said.iter().enumerate() {
         let mut compared = as_written(set, unit);
         if number >= SETS {
-            compared = compared.and_then(|()| as_started(unit, processes.get(&set.name)));
+            compared = compared.and_then(|()| as_started(unit, printed.get(&set.name)));
+        }
+        if let Some(number) = number.checked_sub(SETS + STARTED) {
+            compared = compared.and_then(|()| rendered[number].as_meant(unit, &printed));
         }
         differences.note(set, unit, compared);
     }
@@ -100,9 +99,7 @@ fn said<'a>(lab: &Lab, sets: &'a [UnitSet]) -> Vec<(&'a UnitSet, Unit)> {
     let ask = "cd && systemctl --user daemon-reload && systemctl --user restart sets.target &&
         sed -n s/After=//p .config/systemd/user/sets.target | ./units";
     let said = lab.quietly(ask);
-    let said = said
-        .lines()
-        .map(|line| serde_json::from_str::<Said>(line).unwrap().unit);
+    let said = said.lines().map(|line| serde_json::from_str(line).unwrap());
     let said: Vec<_> = sets.iter().zip(said).collect();
     assert_eq!(said.len(), sets.len());
     said
@@ -112,31 +109,26 @@ fn names(sets: &[UnitSet]) -> Vec<&str> {
     sets.iter().map(|set| set.name.as_str()).collect()
 }
 
-type Process = HashMap<String, String>;
+/// What was printed into a file of that name, cut at its NULs.
+type Printed = HashMap<String, Vec<String>>;
 
-/// Starts them, and tells the environments of those that have run.
-fn start(lab: &Lab, sets: &[UnitSet]) -> HashMap<String, Process> {
+/// Starts them, and tells what those that have run have printed.
+fn start(lab: &Lab, sets: &[UnitSet]) -> Printed {
     // Some cannot start, and shall not.
     let start = format!(
         "mkdir $XDG_RUNTIME_DIR/values && cd $XDG_RUNTIME_DIR/values
         systemctl --user start {} 2>/dev/null
-        for unit in *; do echo \"$unit $(base64 --wrap 0 <\"$unit\")\"; done",
+        for file in *; do echo \"$file $(base64 --wrap 0 <\"$file\")\"; done",
         names(sets).join(" ")
     );
-    let assignment = |text: &str| {
-        let (name, value) = text.split_once('=')?;
-        Some((name.to_owned(), value.to_owned()))
-    };
     let printed = lab.quietly(&start);
-    let process = printed.lines().map(|line| {
+    let file = printed.lines().map(|line| {
         let (name, printed) = line.split_once(' ').unwrap();
         let printed = String::from_utf8(STANDARD.decode(printed).unwrap()).unwrap();
-        (
-            name.to_owned(),
-            printed.split('\0').filter_map(assignment).collect(),
-        )
+        let strings = printed.split_terminator('\0').map(str::to_owned);
+        (name.to_owned(), strings.collect())
     });
-    process.collect()
+    file.collect()
 }
 
 fn unpack(lab: &Lab, sets: &[UnitSet]) {
@@ -149,6 +141,11 @@ fn unpack(lab: &Lab, sets: &[UnitSet]) {
             Content::Bytes(bytes) => {
                 header.set_size(bytes.len() as u64);
                 archive.append_data(&mut header, path, bytes.as_slice())
+            }
+            Content::Program(text) => {
+                header.set_mode(0o755);
+                header.set_size(text.len() as u64);
+                archive.append_data(&mut header, path, text.as_bytes())
             }
             Content::Masked => {
                 header.set_entry_type(tar::EntryType::Symlink);
@@ -237,7 +234,7 @@ fn as_written(set: &UnitSet, unit: &Unit) -> Result<(), String> {
 }
 
 /// The environment of the process, where systemd adds that of `EnvironmentFile=`.
-fn as_started(unit: &Unit, process: Option<&Process>) -> Result<(), String> {
+fn as_started(unit: &Unit, process: Option<&Vec<String>>) -> Result<(), String> {
     let readable = unit
         .environment_files
         .iter()
@@ -257,12 +254,18 @@ fn as_started(unit: &Unit, process: Option<&Process>) -> Result<(), String> {
         "PATH",
         "DOCKERD_ROOTLESS_ROOTLESSKIT_FLAGS",
     ];
-    let differs = |name: &&str| unit.effective(name) != process.get(*name).map(String::as_str);
+    let value = |name: &str| {
+        let mut values = process
+            .iter()
+            .filter_map(|it| it.strip_prefix(name)?.strip_prefix('='));
+        values.next()
+    };
+    let differs = |name: &&str| unit.effective(name) != value(name);
     match names.into_iter().find(differs) {
         Some(name) => Err(format!(
             "{name} is {:?}, in the process {:?}; {:?}",
             unit.effective(name),
-            process.get(name),
+            value(name),
             unit.environment_files,
         )),
         None => Ok(()),

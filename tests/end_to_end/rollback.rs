@@ -46,6 +46,28 @@ fn a_dockerd_that_dies_after_its_start_is_brought_back() {
     is_put_back(&lab);
 }
 
+/// It starts with pasta, answers, and dies three seconds later.
+const DIES_LATE: &str = "[Service]
+ExecStartPost=/bin/sh -c 'test \"$DOCKERD_ROOTLESS_ROOTLESSKIT_NET\" != pasta || \\
+  { setsid sh -c \"sleep 3; kill -KILL $MAINPID\" >/dev/null 2>&1 & }'
+";
+
+#[test]
+fn a_dockerd_that_answers_and_dies_after_three_seconds_is_brought_back() {
+    for (suite, flags) in [("trixie", ""), ("forky", "--no-verify")] {
+        let Some(lab) = Lab::up(suite) else { return };
+        lab.plant("zz-dies-late.conf", DIES_LATE);
+        lab.alice("systemctl --user restart docker").exits(0);
+        let before = lab.tree();
+        let setup = lab.alice(&format!("{SETUP} {flags}")).exits(3).json();
+        assert_eq!(setup["rolled_back"], true);
+        let message = setup["error"]["message"].as_str().unwrap();
+        assert!(message.contains("dies again"), "{message}");
+        assert_eq!(lab.tree(), before);
+        lab.runs_as_before();
+    }
+}
+
 #[test]
 fn a_drop_in_that_wins_over_ours_is_named_before_anything_restarts() {
     let Some(lab) = Lab::up("trixie") else { return };

@@ -3,12 +3,14 @@
 use std::path::PathBuf;
 
 use rustix::fs::{AtFlags, RenameFlags, renameat_with, unlinkat};
+use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
 use super::named;
 use crate::apply::checkpoint;
 use crate::apply::file::{Content, Image, Swapped};
 use crate::apply::place::{Place, Tree};
+use crate::apply::refusal::Why;
 use crate::apply::{Edit, Restored};
 use crate::error::{Doing, Result};
 use crate::plan::FileChange;
@@ -91,9 +93,14 @@ impl Change {
         }
     }
 
-    /// Whether something is there now that is never written to.
+    /// Whether something is there now that is never written to. What the kernel refuses may be
+    /// another matter in a moment.
     fn is_refused(&self, tree: &Tree) -> bool {
-        tree.refusal(&self.path).is_some()
+        match tree.refusal(&self.path).map(|refusal| refusal.why) {
+            None => false,
+            Some(Why::Errno(errno)) => errno == Errno::NOTDIR,
+            Some(_) => true,
+        }
     }
 
     fn edit(&self, now: &Image) -> Option<Edit> {

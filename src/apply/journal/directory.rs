@@ -46,14 +46,10 @@ pub(super) fn open(state: &Path) -> Result<Option<(OwnedFd, PathBuf)>> {
     if stat.st_uid != Uid::effective().as_raw() {
         return Err(Refusal::of(&path, Why::Foreign(stat.st_uid)).into());
     }
-    if Mode::from_raw_mode(stat.st_mode).intersects(Mode::RWXG | Mode::RWXO) {
-        // daemon.json may hold what is nobody else's business.
-        fchmod(&open, PRIVATE).doing(|| format!("keep {} private", path.display()))?;
-    }
     Ok(Some((open, path)))
 }
 
-/// Opens it, and makes it where it is not there.
+/// Opens it, made where it is not there, and private.
 pub(super) fn make(state: &Path) -> Result<(OwnedFd, PathBuf)> {
     let path = state.join(NAME);
     let mut missing: Vec<_> = path.ancestors().take_while(|path| !path.exists()).collect();
@@ -66,8 +62,14 @@ pub(super) fn make(state: &Path) -> Result<(OwnedFd, PathBuf)> {
         };
         made.doing(|| format!("make {}", directory.display()))?;
     }
-    match open(state)? {
-        Some(opened) => Ok(opened),
-        None => Err(Refusal::of(&path, Why::Errno(Errno::NOENT)).into()),
+    let Some((open, path)) = open(state)? else {
+        return Err(Refusal::of(&path, Why::Errno(Errno::NOENT)).into());
+    };
+    let doing = || format!("keep {} private", path.display());
+    let mode = Mode::from_raw_mode(fstat(&open).doing(doing)?.st_mode);
+    if mode.intersects(Mode::RWXG | Mode::RWXO) {
+        // daemon.json may hold what is nobody else's business.
+        fchmod(&open, PRIVATE).doing(doing)?;
     }
+    Ok((open, path))
 }

@@ -91,15 +91,15 @@ pub struct Entry {
 pub struct Planned {
     /// SHA-256, in hex, of what the plan was made from: the unit's command line and each file.
     pub inputs: String,
-    /// What was to be done, in order.
+    /// What was to be written, in order.
     pub steps: Vec<String>,
     /// The variables that the unit was to have.
     pub environment: Vec<(String, String)>,
 }
 
 impl Planned {
-    /// What is kept of a plan for a unit.
-    pub fn of(plan: &Plan, unit: &str) -> Self {
+    /// What is kept of a plan.
+    pub fn of(plan: &Plan) -> Self {
         let mut inputs = Sha256::new();
         let files = plan.files.iter().map(|change| {
             let path = change.path.to_string_lossy();
@@ -110,14 +110,13 @@ impl Planned {
             inputs.update([0]);
         }
         let write = |change: &FileChange| format!("write {}", change.path.display());
-        let restart = plan.restart.map(|_| format!("restart {unit}"));
         Self {
             inputs: inputs
                 .finalize()
                 .iter()
                 .map(|byte| format!("{byte:02x}"))
                 .collect(),
-            steps: plan.files.iter().map(write).chain(restart).collect(),
+            steps: plan.files.iter().map(write).collect(),
             environment: plan.environment.clone(),
         }
     }
@@ -140,6 +139,9 @@ impl Entry {
         };
         let recorded = (self.changes.len(), self.made_directories.len());
         let step = Change::begin(change, before)?;
+        step.examine(&self.tree).map_err(|why| {
+            Error::cannot(Exit::NotApplied, format!("write {}", path.display())).caused_by(why)
+        })?;
         self.changes.push(step.clone());
         self.made_directories.extend(made);
         if let Err(error) = journal.save(self) {

@@ -127,3 +127,431 @@ fn a_second_run_is_told_which_other_is_at_work() {
     assert_eq!(holder(&home.host()).unwrap(), None);
     home.journal();
 }
+
+/// Everything below a directory but the journal: names, and bytes or where a link leads.
+fn tree(directory: &Path) -> Vec<(PathBuf, String)> {
+    let mut found = Vec::new();
+    let mut left = vec![directory.to_owned()];
+    while let Some(path) = left.pop() {
+        let kind = fs::symlink_metadata(&path).unwrap();
+        let said = if kind.is_dir() {
+            let entries = fs::read_dir(&path).unwrap();
+            left.extend(entries.map(|entry| entry.unwrap().path()));
+            "a directory".to_owned()
+        } else if kind.is_symlink() {
+            fs::read_link(&path).unwrap().display().to_string()
+        } else if kind.is_file() {
+            fs::read_to_string(&path).unwrap()
+        } else {
+            "something else".to_owned()
+        };
+        found.push((path, said));
+    }
+    found.retain(|(path, _)| !path.starts_with(directory.join(".local")));
+    found.sort();
+    found
+}
+
+/// What a kill may leave of a file, and of its two temporary files, and what must be there once it
+/// is put back. `old` was there before, `new` is ours, `edit` is somebody's.
+#[test]
+fn wherever_a_run_was_killed_the_old_file_comes_back_and_no_edit_is_lost() {
+    // Before, then: the file, `.new`, `.old`; then the file that comes back.
+    let cases: &[(Option<&str>, [Option<&str>; 3], Option<&str>)] = &[
+        // On the way there.
+        (Some("old"), [Some("old"), None, None], Some("old")),
+        (Some("old"), [Some("old"), Some(""), None], Some("old")),
+        (Some("old"), [Some("old"), Some("ne"), None], Some("old")),
+        (Some("old"), [Some("old"), Some("new"), None], Some("old")),
+        (Some("old"), [Some("new"), Some("old"), None], Some("old")),
+        (Some("old"), [Some("new"), None, None], Some("old")),
+        (None, [None, Some("ne"), None], None),
+        (None, [Some("new"), None, None], None),
+        // Somebody's edit came out of the swap.
+        (Some("old"), [Some("new"), Some("edit"), None], Some("edit")),
+        (Some("old"), [Some("new"), Some("ne"), None], Some("ne")),
+        // Or came before it.
+        (Some("old"), [Some("edit"), Some("new"), None], Some("edit")),
+        (None, [Some("edit"), Some("new"), None], Some("edit")),
+        // On the way back.
+        (Some("old"), [Some("new"), None, Some("ol")], Some("old")),
+        (Some("old"), [Some("new"), None, Some("old")], Some("old")),
+        (Some("old"), [Some("old"), None, Some("new")], Some("old")),
+        (Some("old"), [Some("old"), None, Some("edit")], Some("edit")),
+        (None, [None, None, Some("new")], None),
+        (None, [None, None, Some("edit")], Some("edit")),
+    ];
+    for (before, [now, on_its_way, back], expected) in cases {
+        let home = Home::new();
+        let journal = home.journal();
+        let path = home.path("file");
+        let put = |path: &Path, text: &Option<&str>| match text {
+            Some(text) => fs::write(path, text).unwrap(),
+            None => _ = fs::remove_file(path),
+        };
+        put(&path, before);
+        let mut entry = journal.begin("docker.service", Was::Answering).unwrap();
+        entry.write(&journal, &change(&path, *before)).unwrap();
+        let temporary = |way| path.with_file_name(entry.changes[0].temporary(way));
+        put(&path, now);
+        put(&temporary("new"), on_its_way);
+        put(&temporary("old"), back);
+        // The timer may be killed, too, and fire again.
+        for _ in 0..2 {
+            let found = journal.standing().unwrap().unwrap();
+            let restored = found.restore();
+            assert_eq!(restored.failed, [], "{before:?} {now:?}");
+            let edited = *expected != *before;
+            assert_eq!(
+                restored.skipped.len(),
+                usize::from(edited),
+                "{before:?} {now:?}"
+            );
+        }
+        let there = fs::read_to_string(&path).ok();
+        let case = format!("{before:?} {now:?} {on_its_way:?} {back:?}");
+        assert_eq!(there.as_deref(), *expected, "{case}");
+        let files = fs::read_dir(home.path("")).unwrap().count();
+        assert_eq!(files, usize::from(expected.is_some()), "{case}");
+    }
+}
+
+#[test]
+fn two_edits_at_once_are_both_kept() {
+    let home = Home::new();
+    let journal = home.journal();
+    let path = home.path("file");
+    fs::write(&path, "old").unwrap();
+    let mut entry = journal.begin("docker.service", Was::Answering).unwrap();
+    entry.write(&journal, &change(&path, Some("old"))).unwrap();
+    let temporary = path.with_file_name(entry.changes[0].temporary("new"));
+    fs::write(&path, "second edit").unwrap();
+    fs::write(&temporary, "first edit").unwrap();
+    let restored = entry.restore();
+    let name = temporary
+        .file_name()
+        .unwrap()
+        .to_string_lossy()
+        .into_owned();
+    assert!(restored.skipped[0].why.contains(&name), "{restored:?}");
+    assert_eq!(fs::read_to_string(&path).unwrap(), "second edit");
+    assert_eq!(fs::read_to_string(&temporary).unwrap(), "first edit");
+}
+
+#[test]
+fn a_file_comes_back_with_bytes_mode_time_and_owner() {
+    use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt;
+
+    use rustix::fs::XattrFlags;
+
+    let home = Home::new();
+    let journal = home.journal();
+    let path = home.path("file");
+    fs::write(&path, "old").unwrap();
+    fs::set_permissions(&path, Permissions::from_mode(0o640)).unwrap();
+    // Not every file system has them; then neither file has any.
+    let _ = rustix::fs::setxattr(&path, "user.origin", b"theirs", XattrFlags::empty());
+    let origin = || {
+        let mut value = [0; 16];
+        let length = rustix::fs::getxattr(&path, "user.origin", &mut value[..]);
+        length.map(|length| value[..length].to_vec())
+    };
+    let theirs = origin();
+    let tree = Tree::of(&home.host());
+    let look = || tree.place(&path).unwrap().unwrap().look().unwrap();
+    let before = look();
+    let mut entry = journal.begin("docker.service", Was::Answering).unwrap();
+    entry.write(&journal, &change(&path, Some("old"))).unwrap();
+    assert!(look().is(b"new"));
+    assert_eq!(look().mode(), Some(0o640));
+    assert_eq!(origin(), theirs);
+    assert_eq!(entry.restore().restored, [path.clone()]);
+    assert_eq!(look(), before);
+    assert_eq!(origin(), theirs);
+}
+
+#[test]
+fn nothing_is_written_through_links_or_where_others_may_write() {
+    use std::fs::Permissions;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    use nix::sys::stat::Mode;
+    use nix::unistd::mkfifo;
+
+    type Make = fn(&Path);
+    let cases: &[(&str, Make, &str)] = &[
+        (
+            "a symlink",
+            |at| symlink("../theirs", at.join("file")).unwrap(),
+            "a symlink to ../theirs",
+        ),
+        (
+            "a hard link",
+            |at| fs::hard_link(at.join("../theirs"), at.join("file")).unwrap(),
+            "hard link",
+        ),
+        (
+            "a FIFO",
+            |at| mkfifo(&at.join("file"), Mode::S_IRWXU).unwrap(),
+            "a FIFO",
+        ),
+        (
+            "a directory",
+            |at| fs::create_dir(at.join("file")).unwrap(),
+            "a directory",
+        ),
+        (
+            "a socket",
+            |at| {
+                std::os::unix::net::UnixListener::bind(at.join("file")).unwrap();
+            },
+            "a socket",
+        ),
+        (
+            "a directory of everybody's",
+            |at| {
+                fs::set_permissions(at, Permissions::from_mode(0o777)).unwrap();
+            },
+            "other users",
+        ),
+        (
+            "a linked directory",
+            |at| {
+                fs::rename(at, at.with_file_name("elsewhere")).unwrap();
+                symlink("elsewhere", at).unwrap();
+            },
+            "a symlink to elsewhere",
+        ),
+        (
+            "a linked directory that is missing",
+            |at| {
+                fs::remove_dir(at).unwrap();
+                symlink("elsewhere", at).unwrap();
+            },
+            "a symlink to elsewhere",
+        ),
+    ];
+    for (what, make, why) in cases {
+        let home = Home::new();
+        let journal = home.journal();
+        fs::write(home.path("../theirs"), "old").unwrap();
+        make(&home.path("").components().collect::<PathBuf>());
+        let before = tree(home.directory.path());
+        let path = home.path("file");
+        let mut entry = journal.begin("docker.service", Was::Answering).unwrap();
+        for text in [None, Some("old")] {
+            let error = entry.write(&journal, &change(&path, text)).unwrap_err();
+            assert!(error.to_string().contains(why), "{what}: {error}");
+            assert!(!error.hints.is_empty(), "{what}");
+        }
+        assert!(entry.is_empty());
+        assert_eq!(tree(home.directory.path()), before, "{what}");
+    }
+}
+
+#[test]
+fn a_device_is_refused_as_such() {
+    let home = Home::new();
+    let refusal = Tree::of(&home.host()).refusal(Path::new("/dev/null"));
+    assert_eq!(refusal.unwrap().why.to_string(), "it is a device");
+}
+
+#[test]
+fn what_takes_the_place_of_our_file_is_not_written_through_by_an_undo() {
+    let home = Home::new();
+    let journal = home.journal();
+    let (path, theirs) = (home.path("a/file"), home.path("../theirs"));
+    let mut entry = journal.begin("docker.service", Was::Answering).unwrap();
+    entry.write(&journal, &change(&path, None)).unwrap();
+    fs::rename(home.path("a"), &theirs).unwrap();
+    std::os::unix::fs::symlink(&theirs, home.path("a")).unwrap();
+    let before = tree(home.directory.path());
+    let restored = entry.restore();
+    assert_eq!(restored.skipped.len(), 1, "{restored:?}");
+    assert_eq!(entry.edited_since().unwrap(), [path]);
+    assert_eq!(tree(home.directory.path()), before);
+}
+
+#[test]
+fn a_symlink_that_is_to_be_followed_stays_and_its_target_comes_back() {
+    let home = Home::new();
+    let journal = home.journal();
+    let link = home.path("daemon.json");
+    let dotfiles = home.directory.path().join("dotfiles");
+    fs::create_dir(&dotfiles).unwrap();
+    fs::write(dotfiles.join("docker.json"), "old").unwrap();
+    let target = fs::canonicalize(dotfiles.join("docker.json")).unwrap();
+    std::os::unix::fs::symlink(&target, &link).unwrap();
+    let host = home.host();
+    let found = Tree::of(&host).leads_to(&link);
+    assert_eq!(found.as_ref(), Some(&target));
+    let before = tree(home.directory.path());
+    let mut entry = journal.begin("docker.service", Was::Answering).unwrap();
+    let followed = FileChange {
+        target: found,
+        ..change(&link, Some("old"))
+    };
+    entry.write(&journal, &followed).unwrap();
+    assert_eq!(fs::read_to_string(&target).unwrap(), "new");
+    let again = journal.standing().unwrap().unwrap();
+    assert_eq!(again.restore().restored, [target.clone()]);
+    assert_eq!(tree(home.directory.path()), before);
+    // A link that leads elsewhere by now makes the entry a claim about somebody's file.
+    fs::remove_file(&link).unwrap();
+    let error = journal.standing().unwrap_err();
+    assert!(error.to_string().contains("does not lead there"), "{error}");
+}
+
+/// A whole entry, with words of it replaced.
+fn entry_saying(home: &Home, words: &[(&str, &str)]) -> String {
+    let path = home.path("file");
+    let home = home.directory.path().display();
+    let mut text = format!(
+        r#"{{"schema": 1, "generation": 1, "state": "applied", "unit": "docker.service",
+        "changes": [{{"path": "{}", "before": "absent", "after": {{"text": "ours"}}}}],
+        "made_directories": []}}"#,
+        path.display()
+    );
+    for (from, to) in words {
+        assert!(text.contains(from), "{from}");
+        text = text.replace(from, &to.replace("HOME", &home.to_string()));
+    }
+    text
+}
+
+#[test]
+fn an_entry_of_the_first_schema_is_read_and_undone() {
+    let home = Home::new();
+    let journal = home.journal();
+    fs::write(home.path("file"), "ours").unwrap();
+    let first = home
+        .directory
+        .path()
+        .join(".local/state/rootless6/0001.json");
+    fs::write(first, entry_saying(&home, &[])).unwrap();
+    let mut entry = journal.standing().unwrap().unwrap();
+    assert_eq!(entry.restore().restored, [home.path("file")]);
+    assert!(!home.path("file").exists());
+    entry.mark(&journal, State::Undone).unwrap();
+    assert_eq!(journal.standing().unwrap(), None);
+    let file = journal.begin("docker.service", Was::Answering).unwrap();
+    assert_eq!(file.generation, 2);
+}
+
+#[test]
+fn an_entry_that_lies_is_named_and_never_acted_on() {
+    let lies: &[(&[(&str, &str)], &str)] = &[
+        (
+            &[("/.config/file", "/.bashrc")],
+            "not a file of your configuration",
+        ),
+        (
+            &[("/.config/file", "/.config/../.bashrc")],
+            "not a file of your configuration",
+        ),
+        (
+            &[("/.config/file", "/.config")],
+            "not a file of your configuration",
+        ),
+        (&[(": 1, \"state\"", ": 2, \"state\"")], "generation 2"),
+        (&[("\"schema\": 1", "\"schema\": 3")], "format is 3"),
+        (&[("\"schema\": 1", "\"schema\": 0")], "format is 0"),
+        (&[("[]", "[\"HOME/.ssh\"]")], "would remove"),
+        (&[("[]", "[\"HOME/.config/file\"]")], "would remove"),
+        (&[("{\"text\": \"ours\"}", "{\"base64\": \"!\"}")], "decode"),
+        (
+            &[("\"before\"", "\"temporary\": \"../x\", \"before\"")],
+            "temporary",
+        ),
+        (
+            &[("\"before\"", "\"temporary\": \"daemon.json\", \"before\"")],
+            "temporary",
+        ),
+        (&[("applied", "finished")], "finished"),
+        (&[("\"made_directories\": []}", "")], "EOF"),
+        (&[("docker", "\u{7}docker")], "control character"),
+    ];
+    for (words, why) in lies {
+        let home = Home::new();
+        fs::write(home.path("../.bashrc"), "ours").unwrap();
+        let journal = home.journal();
+        let directory = home.directory.path().join(".local/state/rootless6");
+        fs::write(directory.join("0001.json"), entry_saying(&home, words)).unwrap();
+        let error = journal.standing().unwrap_err();
+        assert_eq!(error.exit, Exit::NotApplied);
+        assert!(error.to_string().contains(why), "{words:?}: {error}");
+        assert!(error.to_string().contains("0001.json"), "{error}");
+        assert!(
+            error.hints.iter().any(|hint| hint.starts_with("`mv ")),
+            "{error:?}"
+        );
+        // A later one counts by itself, and the list has both.
+        journal.begin("docker.service", Was::Answering).unwrap();
+        assert_eq!(journal.standing().unwrap().unwrap().generation, 2);
+        let read = records(&home.host()).unwrap();
+        let whole: Vec<_> = read.iter().map(|record| record.entry.is_ok()).collect();
+        assert_eq!(whole, [false, true]);
+    }
+}
+
+#[test]
+fn a_journal_that_is_not_the_users_own_is_not_read() {
+    use std::fs::Permissions;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    let home = Home::new();
+    drop(home.journal());
+    let state = home.directory.path().join(".local/state");
+    let journal = state.join("rootless6");
+    let elsewhere = home.directory.path().join("elsewhere");
+    let entry = journal.join("0001.json");
+    // Entries are files of their own.
+    fs::write(&elsewhere, entry_saying(&home, &[])).unwrap();
+    for link in [true, false] {
+        match link {
+            true => symlink(&elsewhere, &entry).unwrap(),
+            false => fs::hard_link(&elsewhere, &entry).unwrap(),
+        }
+        let error = home.journal().standing().unwrap_err();
+        assert!(error.to_string().contains("link"), "{error}");
+        fs::remove_file(&entry).unwrap();
+    }
+    // What others may read is closed to them.
+    fs::set_permissions(&journal, Permissions::from_mode(0o755)).unwrap();
+    drop(home.journal());
+    let mode = fs::metadata(&journal).unwrap().permissions().mode();
+    assert_eq!(mode & 0o7777, 0o700);
+    // And the directory is one.
+    fs::rename(&journal, &elsewhere.with_extension("d")).unwrap();
+    symlink(elsewhere.with_extension("d"), &journal).unwrap();
+    let error = Journal::open(&home.host()).unwrap_err();
+    assert!(error.to_string().contains("symlink"), "{error}");
+    assert!(records(&home.host()).is_err());
+    fs::remove_file(&journal).unwrap();
+    fs::set_permissions(&state, Permissions::from_mode(0o777)).unwrap();
+    let error = Journal::open(&home.host()).unwrap_err();
+    assert!(error.to_string().contains("other users"), "{error}");
+}
+
+#[test]
+fn a_home_of_any_name_is_written_and_read() {
+    use std::os::unix::ffi::OsStringExt;
+
+    let outer = tempfile::tempdir().unwrap();
+    let name = std::ffi::OsString::from_vec(b"a b\n%$\"'\\\xff".to_vec());
+    let home = outer.path().join(name);
+    fs::create_dir(&home).unwrap();
+    let mut host = Home::new().host();
+    (host.config, host.state) = (home.join(".config"), home.join("state"));
+    host.home.clone_from(&home);
+    let journal = Journal::open(&host).unwrap();
+    let path = home.join(".config/a/file");
+    let mut entry = journal.begin("docker.service", Was::Answering).unwrap();
+    entry.write(&journal, &change(&path, None)).unwrap();
+    assert_eq!(fs::read_to_string(&path).unwrap(), "new");
+    let again = journal.standing().unwrap().unwrap();
+    assert_eq!(again, journal.entries().unwrap()[0]);
+    assert_eq!(again.restore().restored, [path]);
+    assert!(!home.join(".config").exists());
+}

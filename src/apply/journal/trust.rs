@@ -39,7 +39,8 @@ impl Entry {
 }
 
 impl Change {
-    fn examine(&self, tree: &Tree) -> Result<(), String> {
+    /// The same of one file.
+    pub(super) fn examine(&self, tree: &Tree) -> Result<(), String> {
         if !self.names_a_temporary() {
             return Err(format!("{:?} is no temporary file of ours", self.temporary));
         }
@@ -68,9 +69,9 @@ impl Change {
             |bytes: &[u8]| matches!(serde_json::from_slice(bytes), Ok(Value::Object(_)));
         let before = match &self.before {
             Image::Absent => true,
-            file => file
-                .bytes()
-                .is_ok_and(|bytes| bytes.is_some_and(|bytes| is_object(&bytes))),
+            // A blank one is merged into as one that says nothing.
+            file => matches!(file.bytes(), Ok(Some(bytes))
+                if bytes.trim_ascii().is_empty() || is_object(&bytes)),
         };
         before && self.after.bytes().is_ok_and(|after| is_object(&after))
     }

@@ -234,6 +234,9 @@ fn equivalent(arguments: &Setup, global: &Global, request: &Request) -> String {
             words.push(flag.to_owned());
         }
     }
+    if let Some(seconds) = arguments.confirm_within {
+        words.extend(["--confirm-within".to_owned(), seconds.to_string()]);
+    }
     words.extend(request.to_flags());
     human::command_line(&words)
 }

@@ -1,7 +1,10 @@
 //! From the first effect to the proof, or back.
 
+use std::time::Duration;
+
 use super::vantages::vantages;
 use super::{Prepared, Record, Scene};
+use crate::apply::deadline::Deadline;
 use crate::apply::journal::{Entry, State, Was};
 use crate::apply::restart::{SETTLING, Started};
 use crate::apply::{Afterwards, Restored, Site, checkpoint, watchdog};
@@ -63,6 +66,10 @@ impl Work<'_> {
             return self.take_back(entry, error, steps, record).await;
         }
         record.changed = *restarts || !plan.files.is_empty();
+        if entry.state == State::Unconfirmed {
+            record.confirm_within = self.arguments.confirm_within;
+            return Ok(());
+        }
         watchdog::disarm(self.site.systemd, self.site.host).await;
         checkpoint::pass("disarmed");
         Ok(())
@@ -90,7 +97,15 @@ impl Work<'_> {
         for mut live in journal.never_live(&self.site.host.unit)? {
             live.mark(journal, State::Applied)?;
         }
-        entry.mark(journal, State::Applied)?;
+        let state = match self.arguments.confirm_within {
+            Some(seconds) => {
+                let seconds = Duration::from_secs(seconds.into());
+                entry.deadline = Some(Deadline::after(seconds));
+                State::Unconfirmed
+            }
+            None => State::Applied,
+        };
+        entry.mark(journal, state)?;
         checkpoint::pass("marked");
         Ok(())
     }

@@ -1,5 +1,7 @@
 //! The text of our own drop-in, quoted so that systemd reads back exactly what was meant.
 
+use std::path::{Path, PathBuf};
+
 use super::environment::is_name;
 use super::{is_unsafe, is_utf8_for_systemd};
 
@@ -19,7 +21,7 @@ pub enum When {
 pub struct Command<'a> {
     pub when: When,
     /// Absolute path of the program.
-    pub program: &'a str,
+    pub program: &'a Path,
     pub arguments: &'a [&'a str],
 }
 
@@ -33,9 +35,9 @@ pub enum RenderError {
     #[error("the value of `{0}` contains a NUL or a code point that systemd does not take")]
     Value(String),
     #[error(
-        "systemd cannot run `{0}`: the path must be absolute and free of quotes, backslashes, `*`, `?`, `[` and control characters"
+        "systemd cannot run {0:?}: the path must be absolute, UTF-8, and free of quotes, backslashes, `*`, `?`, `[` and control characters"
     )]
-    Program(String),
+    Program(PathBuf),
     #[error("the argument {0:?} contains a NUL or a code point that systemd does not take")]
     Argument(String),
 }
@@ -97,14 +99,15 @@ fn escape(value: &str) -> String {
 /// systemd:src/core/load-fragment.c `config_parse_exec`. Variables are expanded in arguments (`$$` is a dollar sign) but
 /// not in the path, where a dollar sign stands for itself.
 fn command_line(command: &Command<'_>) -> Result<String, RenderError> {
-    let program = command.program;
-    let runnable = program.starts_with('/')
-        && !program.ends_with('/')
-        && !program.chars().any(is_unsafe)
-        && is_representable(program);
-    if !runnable {
-        return Err(RenderError::Program(program.to_owned()));
-    }
+    let runnable = |program: &&str| {
+        program.starts_with('/')
+            && !program.ends_with('/')
+            && !program.chars().any(is_unsafe)
+            && is_representable(program)
+    };
+    let Some(program) = command.program.to_str().filter(runnable) else {
+        return Err(RenderError::Program(command.program.to_owned()));
+    };
     let mut line = quote(program);
     for argument in command.arguments {
         if !is_representable(argument) {

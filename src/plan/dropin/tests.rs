@@ -1,3 +1,7 @@
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -341,12 +345,12 @@ fn a_token_that_the_shell_would_take_apart_is_refused_by_name() {
 fn our_drop_in_reads_like_this() {
     let up = Command {
         when: When::AfterStart,
-        program: "/home/alice/.local/bin/rootless6",
+        program: Path::new("/home/alice/.local/bin/rootless6"),
         arguments: &["uplink"],
     };
     let awkward = Command {
         when: When::BeforeStart,
-        program: "/opt/100% mine/$x/rootless6",
+        program: Path::new("/opt/100% mine/$x/rootless6"),
         arguments: &["", "a b", "$HOME", ";", "q\"\\"],
     };
     let text = render(
@@ -404,11 +408,16 @@ fn what_systemd_cannot_read_back_is_not_written() {
         "/a\"b",
         "/a\nb",
     ] {
-        assert_eq!(run(program), RenderError::Program(program.to_owned()));
+        let path = Path::new(program);
+        assert_eq!(run(path), RenderError::Program(path.to_owned()));
     }
+    let no_utf8 = Path::new(OsStr::from_bytes(b"/caf\xe9/rootless6"));
+    let refused = run(no_utf8);
+    assert_eq!(refused, RenderError::Program(no_utf8.to_owned()));
+    assert!(refused.to_string().contains(r#""/caf\xE9/rootless6""#));
     let command = Command {
         when: When::AfterStart,
-        program: "/bin/true",
+        program: Path::new("/bin/true"),
         arguments: &["a\0"],
     };
     assert_eq!(

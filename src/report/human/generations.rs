@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::apply::journal::State;
+use crate::error::Error;
 use crate::facts::{short, typed};
 use crate::ui::{FAINT, STRONG, Sign, sign};
 
@@ -43,10 +44,18 @@ impl Generation {
     }
 }
 
-/// All generations, the newest first, and what takes them back.
-pub fn generations(home: &Path, generations: &[Generation]) -> String {
+/// All generations, the newest first, those that cannot be read, and what takes them back.
+pub fn generations(
+    home: &Path,
+    generations: &[Generation],
+    unreadable: &[(PathBuf, Error)],
+) -> String {
     let mut text = String::new();
-    if generations.is_empty() {
+    for (path, why) in unreadable {
+        let bad = sign(Sign::Bad);
+        let _ = writeln!(text, "{bad} unreadable  {}: {why}", short(path, home));
+    }
+    if generations.is_empty() && unreadable.is_empty() {
         text.push_str("There is nothing to undo: setup has changed nothing here.\n");
     }
     for generation in generations {
@@ -148,7 +157,7 @@ mod tests {
             generation(3, State::Applied, None),
             generation(2, State::Undone, None),
         ];
-        let text = generations(Path::new("/home/alice"), &list);
+        let text = generations(Path::new("/home/alice"), &list, &[]);
         let text = anstream::adapter::strip_str(&text).to_string();
         for words in [
             "  5  docker.service  4 h ago  ",
@@ -160,7 +169,7 @@ mod tests {
         ] {
             assert!(text.contains(words), "{words:?} is not in\n{text}");
         }
-        assert!(generations(Path::new("/"), &[]).contains("nothing to undo"));
+        assert!(generations(Path::new("/"), &[], &[]).contains("nothing to undo"));
     }
 
     #[test]

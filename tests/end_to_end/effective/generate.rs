@@ -1,6 +1,7 @@
 //! Units and drop-ins as people write them, and worse, at random from a seed that is fixed and printed.
 
 use std::env;
+use std::path::Path;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -27,9 +28,33 @@ pub(crate) struct UnitSet {
 #[derive(Debug, Clone)]
 pub(crate) enum Content {
     Bytes(Vec<u8>),
+    Program(&'static str),
     /// A link to /dev/null.
     Masked,
     Directory,
+}
+
+impl UnitSet {
+    /// A service that prints its environment, with a drop-in of ours and the program that it runs.
+    pub(crate) fn rendered(number: usize, drop_in: String, program: (&Path, &'static str)) -> Self {
+        let unit = format!("home/alice/.config/systemd/user/rendered{number}.service");
+        let nature = Nature {
+            starts: true,
+            systemd: 0,
+        };
+        let below_root = |path: &Path| path.to_str().unwrap()[1..].to_owned();
+        Self {
+            name: format!("rendered{number}.service"),
+            files: vec![
+                (unit.clone(), Content::Bytes(head(nature).into())),
+                (
+                    format!("{unit}.d/zz-rootless6.conf"),
+                    Content::Bytes(drop_in.into()),
+                ),
+                (below_root(program.0), Content::Program(program.1)),
+            ],
+        }
+    }
 }
 
 /// How far a set goes.
