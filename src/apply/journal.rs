@@ -100,6 +100,7 @@ impl Journal {
     pub fn open(host: &Host) -> Result<Self> {
         let (directory, path) = directory::make(&host.state)?;
         let lock = Lock::take(directory.as_fd(), &path)?;
+        clear_away(&directory, &path)?;
         Ok(Self {
             directory,
             path,
@@ -217,13 +218,13 @@ impl Journal {
     /// Brings an entry to the disk, whole or not at all.
     fn save(&self, entry: &Entry) -> Result<()> {
         let name = file_name(entry.generation);
-        let temporary = format!("{name}.new");
+        let temporary = format!("{name}{NEW}");
         let doing = || format!("write {}", self.path.join(&name).display());
         let mut json = serde_json::to_string_pretty(entry).doing(doing)?;
         json.push('\n');
         let directory = &self.directory;
         let write = || -> std::io::Result<()> {
-            // A run that was killed may have left it; whoever holds the lock is alone here.
+            // One that could not be renamed was left by this run itself.
             match unlinkat(directory, &temporary, AtFlags::empty()) {
                 Ok(()) | Err(Errno::NOENT) => {}
                 Err(errno) => return Err(errno.into()),
@@ -248,8 +249,25 @@ impl Journal {
     }
 }
 
+/// What an entry's name ends with until it is whole.
+const NEW: &str = ".new";
+
 fn file_name(generation: u32) -> String {
     format!("{generation:04}.json")
+}
+
+/// Removes entries that a run was killed at before they had their names; whoever holds the lock is
+/// alone here.
+fn clear_away(directory: &OwnedFd, path: &Path) -> Result<()> {
+    let doing = || format!("read {}", path.display());
+    for file in Dir::read_from(directory).doing(doing)? {
+        let file = file.doing(doing)?;
+        if file.file_name().to_bytes().ends_with(NEW.as_bytes()) {
+            // What cannot be removed says so once its name is wanted.
+            let _ = unlinkat(directory, file.file_name(), AtFlags::empty());
+        }
+    }
+    Ok(())
 }
 
 /// The numbers of all generations, in order.

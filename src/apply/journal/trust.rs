@@ -8,6 +8,7 @@ use super::change::Change;
 use super::entry::Entry;
 use crate::apply::file::Image;
 use crate::apply::place::Tree;
+use crate::host::check_unit_name;
 
 impl Entry {
     /// Whether an entry may be acted on: its files are the user's configuration, or what that leads
@@ -19,6 +20,7 @@ impl Entry {
         if self.generation != generation {
             return Err(format!("it says that it is generation {}", self.generation));
         }
+        check_unit_name(&self.unit).map_err(|error| error.message)?;
         for change in &self.changes {
             change.examine(tree)?;
         }
