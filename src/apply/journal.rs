@@ -59,7 +59,25 @@ pub struct Journal {
     directory: OwnedFd,
     path: PathBuf,
     tree: Tree,
+    /// The directories that were made for it, outermost first.
+    made: Vec<PathBuf>,
     _lock: Lock,
+}
+
+/// A run that has recorded nothing leaves nothing behind.
+impl Drop for Journal {
+    fn drop(&mut self) {
+        let is_empty = generations(&self.directory, &self.path).is_ok_and(|all| all.is_empty());
+        if self.made.is_empty() || !is_empty {
+            return;
+        }
+        // Whoever waits for the lock looks whether it still has its name.
+        let _ = unlinkat(&self.directory, lock::NAME, AtFlags::empty());
+        for directory in self.made.iter().rev() {
+            // Somebody else may have put something there by now; then it stays.
+            let _ = std::fs::remove_dir(directory);
+        }
+    }
 }
 
 /// All generations, oldest first, looked at without a lock: a run may be at work on the last one.
@@ -98,13 +116,14 @@ impl Journal {
     /// Exit 7 when another run holds the lock, exit 3 when the directory cannot be made, or is not
     /// the user's own.
     pub fn open(host: &Host) -> Result<Self> {
-        let (directory, path) = directory::make(&host.state)?;
+        let (directory, path, made) = directory::make(&host.state)?;
         let lock = Lock::take(directory.as_fd(), &path)?;
         clear_away(&directory, &path)?;
         Ok(Self {
             directory,
             path,
             tree: Tree::of(host),
+            made,
             _lock: lock,
         })
     }
