@@ -16,6 +16,8 @@ const PURE: &[&str] = &[
     "plan.rs",
     "plan",
     "request.rs",
+    "rehearse/blame.rs",
+    "rehearse/judge.rs",
     "report.rs",
     "report",
     "verify/judge.rs",
