@@ -269,7 +269,11 @@ fn file_change(path: &Path, now: &Seen<String>, after: String) -> Result<Option<
                 Exit::NotApplied,
                 format!("change {} without having read it", path.display()),
             )
-            .caused_by(why));
+            .caused_by(why)
+            .hint(format!(
+                "see what it is with `ls -ld {}`",
+                typed(&path.to_string_lossy())
+            )));
         }
     };
     if before.as_ref() == Some(&after) {

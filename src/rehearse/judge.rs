@@ -10,7 +10,7 @@ use crate::error::{Error, Exit};
 use crate::facts::{Facts, NetDriver};
 use crate::plan::Rehearsal;
 use crate::report::human;
-use crate::request::Proof;
+use crate::request::{Proof, Uplink as Wish};
 use crate::uplink::{Outcome as Uplink, TAP};
 use crate::verify::observe::Observation;
 use crate::verify::{Evidence, Outcome, Vantage, Verification, What, judge};
@@ -109,12 +109,9 @@ fn told(
         Some(Err(why)) => error.caused_by(why),
         Some(Ok(Uplink::Brought(_))) | None => error,
     };
-    let says = |words: &String| format!("{} says: {words}", rehearsal.net.name());
-    let error = rehearsed
-        .driver_says
-        .iter()
-        .map(says)
-        .fold(error, Error::caused_by);
+    if code == Code::RootlesskitWithoutIpv6Config && rehearsal.uplink == Wish::Never {
+        error = error.hint("`--uplink auto` gives tap0 IPv6 at each start");
+    }
     error.hint(GO_AHEAD)
 }
 

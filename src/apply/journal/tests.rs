@@ -157,7 +157,8 @@ fn tree(directory: &Path) -> Vec<(PathBuf, String)> {
 #[test]
 fn wherever_a_run_was_killed_the_old_file_comes_back_and_no_edit_is_lost() {
     // Before, then: the file, `.new`, `.old`; then the file that comes back.
-    let cases: &[(Option<&str>, [Option<&str>; 3], Option<&str>)] = &[
+    type Text = Option<&'static str>;
+    let cases: &[(Text, [Text; 3], Text)] = &[
         // On the way there.
         (Some("old"), [Some("old"), None, None], Some("old")),
         (Some("old"), [Some("old"), Some(""), None], Some("old")),
@@ -266,7 +267,7 @@ fn a_file_comes_back_with_bytes_mode_time_and_owner() {
     assert!(look().is(b"new"));
     assert_eq!(look().mode(), Some(0o640));
     assert_eq!(origin(), theirs);
-    assert_eq!(entry.restore().restored, [path.clone()]);
+    assert_eq!(entry.restore().restored, std::slice::from_ref(&path));
     assert_eq!(look(), before);
     assert_eq!(origin(), theirs);
 }
@@ -395,7 +396,7 @@ fn a_symlink_that_is_to_be_followed_stays_and_its_target_comes_back() {
     entry.write(&journal, &followed).unwrap();
     assert_eq!(fs::read_to_string(&target).unwrap(), "new");
     let again = journal.standing().unwrap().unwrap();
-    assert_eq!(again.restore().restored, [target.clone()]);
+    assert_eq!(again.restore().restored, std::slice::from_ref(&target));
     assert_eq!(tree(home.directory.path()), before);
     // A link that leads elsewhere by now makes the entry a claim about somebody's file.
     fs::remove_file(&link).unwrap();
@@ -523,7 +524,7 @@ fn a_journal_that_is_not_the_users_own_is_not_read() {
     let mode = fs::metadata(&journal).unwrap().permissions().mode();
     assert_eq!(mode & 0o7777, 0o700);
     // And the directory is one.
-    fs::rename(&journal, &elsewhere.with_extension("d")).unwrap();
+    fs::rename(&journal, elsewhere.with_extension("d")).unwrap();
     symlink(elsewhere.with_extension("d"), &journal).unwrap();
     let error = Journal::open(&home.host()).unwrap_err();
     assert!(error.to_string().contains("symlink"), "{error}");
