@@ -29,7 +29,7 @@ use super::tree::Tree;
 pub(crate) const NOBODY: u32 = 65534;
 
 /// However busy the machine is: whatever has not ended by then waits for something that never comes.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What asks nothing, sends nothing and has nothing random in it.
 pub(crate) const SETUP: &[&str] = &[
