@@ -83,6 +83,20 @@ impl Site<'_> {
     /// # Errors
     /// When either cannot be done; nothing has been changed then.
     pub async fn begin(&self, plan: &Plan, journal: &Journal, entry: &mut Entry) -> Result<()> {
+        let begun = self.record_and_arm(plan, journal, entry).await;
+        if begun.is_err() {
+            // Nothing to take back; where not even this can be written, it is empty all the same.
+            let _ = entry.mark(journal, State::Undone);
+        }
+        begun
+    }
+
+    async fn record_and_arm(
+        &self,
+        plan: &Plan,
+        journal: &Journal,
+        entry: &mut Entry,
+    ) -> Result<()> {
         let unit = self.unit().await?;
         entry.invocation.clone_from(&unit.invocation_id);
         entry.environment = plan
@@ -93,10 +107,7 @@ impl Site<'_> {
         entry.deadline = Some(Deadline::after(rollback::SLACK));
         entry.mark(journal, State::Begun)?;
         checkpoint::pass("begun");
-        if let Err(error) = watchdog::arm(self.systemd, self.host).await {
-            entry.mark(journal, State::Undone)?;
-            return Err(error);
-        }
+        watchdog::arm(self.systemd, self.host).await?;
         checkpoint::pass("armed");
         Ok(())
     }

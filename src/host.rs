@@ -221,8 +221,11 @@ fn socket_of(address: &str) -> Option<&Path> {
     Some(Path::new(path.split([',', ';']).next()?))
 }
 
-/// Whether a name can be that of a service.
-pub(crate) fn check_unit_name(unit: &str) -> Result<()> {
+/// Whether a name can be that of a service that runs.
+///
+/// # Errors
+/// Exit 2, with what is wrong with it.
+pub fn check_unit_name(unit: &str) -> Result<()> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || ":-_.\\@".contains(c);
     let stem = unit.strip_suffix(".service").unwrap_or_default();
     let bare = stem.is_empty() || stem.starts_with('@') || !unit.chars().all(allowed);

@@ -133,7 +133,10 @@ fn request_within(facts: &Facts, wanted: &Wanted<'_>) -> Result<String> {
             forwards: rehearsal.forwards,
             uplink: request.filter(|_| rehearsal.uplink != Uplink::Never),
             always,
-            probe: wanted.probe.clone(),
+            probe: wanted.probe.clone().map(|probe| observe::Request {
+                fresh_link: true,
+                ..probe
+            }),
         }),
     };
     serde_json::to_string(&request).doing(|| "write the rehearsal's request")
@@ -167,14 +170,18 @@ fn told(kept: &Kept, facts: &Facts) -> Result<Seen<Rehearsed>> {
     let said = kept.said.as_bytes();
     // A child that answers has been started, whatever it has seen.
     if vantage::is_answer(said) {
-        return Ok(match vantage::read_answer(said) {
-            Ok(Answer::Rehearsed(rehearsed)) => Seen::Is(Rehearsed {
-                driver_says: blame::driver_says(&kept.last_words),
-                ..*rehearsed
-            }),
-            Ok(_) => Seen::Unknown("the rehearsal's child answered something else".to_owned()),
-            Err(error) => Seen::Unknown(error.to_string()),
-        });
+        return match vantage::read_answer(said) {
+            Ok(Answer::Rehearsed(rehearsed)) if !rehearsed.is_attached => Err(blame::not_attached(
+                &kept.last_words,
+                &inspect::in_the_way(),
+                facts,
+            )),
+            Ok(Answer::Rehearsed(rehearsed)) => Ok(Seen::Is(*rehearsed)),
+            Ok(_) => Ok(Seen::Unknown(
+                "the rehearsal's child answered something else".to_owned(),
+            )),
+            Err(error) => Ok(Seen::Unknown(error.to_string())),
+        };
     }
     let late = (kept.ended == Ended::Late)
         .then(|| format!("it did not end within {} s", DEADLINE.as_secs()));

@@ -59,7 +59,25 @@ pub struct Journal {
     directory: OwnedFd,
     path: PathBuf,
     tree: Tree,
+    /// The directories that were made for it, outermost first.
+    made: Vec<PathBuf>,
     _lock: Lock,
+}
+
+/// A run that has recorded nothing leaves nothing behind.
+impl Drop for Journal {
+    fn drop(&mut self) {
+        let is_empty = generations(&self.directory, &self.path).is_ok_and(|all| all.is_empty());
+        if self.made.is_empty() || !is_empty {
+            return;
+        }
+        // Whoever waits for the lock looks whether it still has its name.
+        let _ = unlinkat(&self.directory, lock::NAME, AtFlags::empty());
+        for directory in self.made.iter().rev() {
+            // Somebody else may have put something there by now; then it stays.
+            let _ = std::fs::remove_dir(directory);
+        }
+    }
 }
 
 /// All generations, oldest first, looked at without a lock: a run may be at work on the last one.
@@ -98,12 +116,14 @@ impl Journal {
     /// Exit 7 when another run holds the lock, exit 3 when the directory cannot be made, or is not
     /// the user's own.
     pub fn open(host: &Host) -> Result<Self> {
-        let (directory, path) = directory::make(&host.state)?;
+        let (directory, path, made) = directory::make(&host.state)?;
         let lock = Lock::take(directory.as_fd(), &path)?;
+        clear_away(&directory, &path)?;
         Ok(Self {
             directory,
             path,
             tree: Tree::of(host),
+            made,
             _lock: lock,
         })
     }
@@ -217,13 +237,13 @@ impl Journal {
     /// Brings an entry to the disk, whole or not at all.
     fn save(&self, entry: &Entry) -> Result<()> {
         let name = file_name(entry.generation);
-        let temporary = format!("{name}.new");
+        let temporary = format!("{name}{NEW}");
         let doing = || format!("write {}", self.path.join(&name).display());
         let mut json = serde_json::to_string_pretty(entry).doing(doing)?;
         json.push('\n');
         let directory = &self.directory;
         let write = || -> std::io::Result<()> {
-            // A run that was killed may have left it; whoever holds the lock is alone here.
+            // One that could not be renamed was left by this run itself.
             match unlinkat(directory, &temporary, AtFlags::empty()) {
                 Ok(()) | Err(Errno::NOENT) => {}
                 Err(errno) => return Err(errno.into()),
@@ -248,8 +268,25 @@ impl Journal {
     }
 }
 
+/// What an entry's name ends with until it is whole.
+const NEW: &str = ".new";
+
 fn file_name(generation: u32) -> String {
     format!("{generation:04}.json")
+}
+
+/// Removes entries that a run was killed at before they had their names; whoever holds the lock is
+/// alone here.
+fn clear_away(directory: &OwnedFd, path: &Path) -> Result<()> {
+    let doing = || format!("read {}", path.display());
+    for file in Dir::read_from(directory).doing(doing)? {
+        let file = file.doing(doing)?;
+        if file.file_name().to_bytes().ends_with(NEW.as_bytes()) {
+            // What cannot be removed says so once its name is wanted.
+            let _ = unlinkat(directory, file.file_name(), AtFlags::empty());
+        }
+    }
+    Ok(())
 }
 
 /// The numbers of all generations, in order.

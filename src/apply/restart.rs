@@ -91,7 +91,7 @@ impl Site<'_> {
     /// # Errors
     /// As soon as it has ended, or the Engine does not answer any more.
     pub async fn stays_up(&self, started: &Started) -> Result<()> {
-        let over = started.answered + SETTLING;
+        let over = started.answered + settling();
         let watched = async {
             while Instant::now() < over {
                 sleep(LOOK.min(over - Instant::now())).await;
@@ -175,6 +175,19 @@ impl Site<'_> {
         )
         .caused_by(format!("Result={}", now.result)))
     }
+}
+
+/// The settle window. A debug build takes another from `ROOTLESS6_SETTLING`, in milliseconds: tests of
+/// what is killed and when have a dockerd that cannot die of its own.
+fn settling() -> Duration {
+    #[cfg(debug_assertions)]
+    if let Some(given) = std::env::var("ROOTLESS6_SETTLING")
+        .ok()
+        .and_then(|given| given.parse().ok())
+    {
+        return Duration::from_millis(given);
+    }
+    SETTLING
 }
 
 /// The longest wait for the host's IPv6 that the files of a unit ask for.

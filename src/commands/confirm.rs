@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::recover::open_soon;
-use crate::apply::journal::{Entry, Journal, State};
+use crate::apply::journal::{self, Entry, State};
 use crate::apply::watchdog;
 use crate::cli::Global;
 use crate::error::{Error, Exit, Result};
@@ -27,13 +27,12 @@ pub async fn run(global: &Global, ui: Ui) -> Report {
 async fn confirm(global: &Global, ui: Ui) -> Result<(Exit, String, Option<u32>)> {
     let host = Host::from_environment(global.unit())?;
     let journal = open_soon(&host).await?;
-    let Some(mut entry) = newest(&journal, global)? else {
+    let Some(mut entry) = newest(&host, global)? else {
         return Err(nothing("setup has never been run here"));
     };
     if entry.waits_for().is_none() {
         return not_waiting(&entry);
     }
-    // Who keeps a change has no use for settings that were left unfinished beside it.
     entry.mark(&journal, State::Applied)?;
     let host = Host {
         unit: entry.unit.clone(),
@@ -51,8 +50,9 @@ async fn confirm(global: &Global, ui: Ui) -> Result<(Exit, String, Option<u32>)>
     ))
 }
 
-fn newest(journal: &Journal, global: &Global) -> Result<Option<Entry>> {
-    let entries = journal.entries()?;
+fn newest(host: &Host, global: &Global) -> Result<Option<Entry>> {
+    // What cannot be read waits for nobody.
+    let entries = journal::look(host)?;
     let of_unit = |entry: &Entry| global.unit.as_ref().is_none_or(|unit| entry.unit == *unit);
     let waiting = |entry: &Entry| entry.waits_for().is_some();
     let mut newest: Vec<_> = entries.into_iter().rev().filter(of_unit).collect();

@@ -59,6 +59,20 @@ async fn recover(global: &Global, ui: Ui, steps: &mut Steps) -> Result<String> {
     finished.map(|undone| undone.map(|undone| undone.text()).unwrap_or_default())
 }
 
+/// Arms the watchdog of what nobody has finished yet, if that is gone: with a reboot, or the last
+/// logout. dockerd's unit comes by here at each start with the new settings.
+///
+/// # Errors
+/// When the journal cannot be read, or systemd refuses.
+pub(super) async fn watch_again(global: &Global) -> Result<()> {
+    let own = process::service_of(std::process::id());
+    let host = Host::from_environment(own.as_deref().unwrap_or(global.unit()))?;
+    if watched(journal::look(&host)?, &host.unit).is_empty() || journal::holder(&host)?.is_some() {
+        return Ok(());
+    }
+    watchdog::arm(&Systemd::connect(&host.bus).await?, &host).await
+}
+
 /// What may have to be taken back one day.
 fn watched(entries: Vec<Entry>, unit: &str) -> Vec<Entry> {
     let open = |state| matches!(state, State::Begun | State::Undoing | State::Unconfirmed);
@@ -102,7 +116,7 @@ const MOMENT: Duration = Duration::from_secs(2);
 ///
 /// # Errors
 /// As [`Journal::open`].
-pub(super) async fn open_soon(host: &Host) -> Result<Journal> {
+pub(in crate::commands) async fn open_soon(host: &Host) -> Result<Journal> {
     let deadline = Instant::now() + MOMENT;
     loop {
         match Journal::open(host) {

@@ -112,7 +112,7 @@ async fn setup(
         )
         .hint("leave out either `--no-restart` or `--confirm-within`"));
     }
-    let journal = lock(arguments, &Host::from_environment(global.unit())?);
+    let journal = lock(arguments, &Host::from_environment(global.unit())?).await;
     match &journal {
         Ok(Some(journal)) => finish_first(arguments, global, journal, ui, steps).await?,
         Err(busy) if busy.exit == Exit::Busy => return Err(busy.clone()),

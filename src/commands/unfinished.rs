@@ -90,7 +90,11 @@ fn agreed(command: &Command, ui: Ui) -> Result<bool> {
     match command {
         Command::Undo(_) | Command::Confirm | Command::Setup(_) => Ok(false),
         _ if !ui.can_ask() || !io::stdout().is_terminal() => Ok(false),
-        _ => match wizard::go_ahead(&mut Terminal, "Put that back now?", None) {
+        _ => match wizard::go_ahead(
+            &mut Terminal,
+            "Put that back now? If dockerd runs with it, its restart stops running containers.",
+            None,
+        ) {
             Ok(()) => Ok(true),
             Err(error) if error.exit == Exit::NotApplied => Ok(false),
             Err(error) => Err(error),

@@ -6,6 +6,7 @@ use serde_json::json;
 use tokio::time::{Instant, sleep};
 
 use super::follow::{self, Errand};
+use super::recover;
 use crate::cli::Global;
 use crate::error::{Error, Exit, Result};
 use crate::facts::{NetDriver, RootlessKit, Seen};
@@ -34,7 +35,13 @@ const SECOND_LOOK: Duration = Duration::from_millis(300);
 
 /// Runs the command.
 pub async fn run(global: &Global) -> Report {
-    match bring(global).await {
+    let brought = bring(global).await;
+    if supervised().is_some()
+        && let Err(error) = recover::watch_again(global).await
+    {
+        tracing::info!("{error}");
+    }
+    match brought {
         Ok((text, changed)) => {
             Report::new("uplink", Exit::Well, text, json!({ "changed": changed }))
         }

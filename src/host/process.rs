@@ -56,6 +56,11 @@ pub fn parent(pid: u32) -> Option<u32> {
     stat(pid, 4)?.parse().ok()
 }
 
+/// Whether a process has ended and its parent has not asked how (proc_pid_stat(5), field 3).
+pub fn is_dead(pid: u32) -> bool {
+    stat(pid, 3).is_some_and(|state| state == "Z")
+}
+
 /// When a process was started, in hundredths of a second since boot: the kernel's `USER_HZ` is 100
 /// wherever Docker runs (proc_pid_stat(5), field 22).
 pub fn started(pid: u32) -> Option<u64> {
@@ -93,12 +98,18 @@ pub fn service_of(pid: u32) -> Option<String> {
         .map(str::to_owned)
 }
 
-/// The processes that a process has started and that still run.
+/// The processes that a process has started and that nobody has asked for their end yet; each belongs
+/// to the thread that has started it.
 pub fn children(pid: u32) -> Vec<u32> {
-    fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"))
-        .unwrap_or_default()
-        .split_whitespace()
-        .filter_map(|child| child.parse().ok())
+    let threads = fs::read_dir(format!("/proc/{pid}/task"));
+    let of_thread = |thread: fs::DirEntry| fs::read_to_string(thread.path().join("children"));
+    let lists = threads.into_iter().flatten().flatten();
+    lists
+        .filter_map(|thread| of_thread(thread).ok())
+        .flat_map(|list| {
+            let pids = list.split_whitespace();
+            pids.filter_map(|pid| pid.parse().ok()).collect::<Vec<_>>()
+        })
         .collect()
 }
 

@@ -1,9 +1,11 @@
 //! Why RootlessKit has not started, in the words of those who were there. Pure.
 
-use crate::diagnose::{self, Cure};
+use super::GO_AHEAD;
+use crate::diagnose::{self, Cure, Finding};
 use crate::error::{Error, Exit};
 use crate::facts::{Facts, InTheWay};
 use crate::hostile::plain;
+use crate::uplink::TAP;
 
 /// The reason stands in the last lines.
 const LAST_LINES: usize = 4;
@@ -23,48 +25,59 @@ pub(super) fn not_started(
     facts: &Facts,
 ) -> Error {
     let lines = last_lines(said);
-    let unknown_option = lines.iter().any(|line| line.contains(UNKNOWN_OPTION));
-    let finding = diagnose::of_start(&lines, in_the_way, facts).filter(|_| !unknown_option);
-    let (exit, what) = match &finding {
-        Some(finding) => {
-            let only_root_can = matches!(finding.cure, Cure::Root(_));
-            let exit = if only_root_can {
-                Exit::Blocked
-            } else {
-                Exit::NotApplied
-            };
-            (exit, format!(": {} ({})", finding.title, finding.code))
-        }
-        None => (Exit::NotApplied, String::new()),
+    let what = "RootlessKit does not start with the new settings";
+    if lines.iter().any(|line| line.contains(UNKNOWN_OPTION)) {
+        return because(what, None, lines).hint("leave it out of `--flag` and of DOCKERD_ROOTLESS_ROOTLESSKIT_FLAGS: this RootlessKit does not know it").hint(GO_AHEAD);
+    }
+    let finding = diagnose::of_start(&lines, in_the_way, facts);
+    let causes = late.into_iter().chain(lines).collect();
+    because(what, finding, causes).hint(GO_AHEAD)
+}
+
+/// The error of a driver's program that is not where RootlessKit thinks that it is: RootlessKit 2.0
+/// does not look after pasta, and dockerd would start without any network.
+pub(super) fn not_attached(said: &str, in_the_way: &InTheWay, facts: &Facts) -> Error {
+    let lines = driver_says(said);
+    let finding = diagnose::of_start(&lines, in_the_way, facts);
+    let what = "with the new settings there would be no network";
+    let unserved = format!("nobody serves {TAP}");
+    let causes = std::iter::once(unserved).chain(lines).collect();
+    because(what, finding, causes).hint(GO_AHEAD)
+}
+
+fn because(what: &str, finding: Option<Finding>, causes: Vec<String>) -> Error {
+    let found = finding.as_ref();
+    let code = found.map_or_else(String::new, |finding| {
+        format!(": {} ({})", finding.title, finding.code)
+    });
+    let exit = match found.map(|finding| &finding.cure) {
+        Some(Cure::Root(_)) => Exit::Blocked,
+        _ => Exit::NotApplied,
     };
-    let message = format!(
-        "RootlessKit does not start with the new settings, as a rehearsal beside dockerd shows{what}; nothing was changed"
-    );
+    let message = format!("{what}, as a rehearsal beside dockerd shows{code}; nothing was changed");
     let mut error = Error::new(exit, message);
-    error.causes.extend(late);
-    error.causes.extend(lines);
-    if let Some(finding) = finding {
-        error.causes.extend(finding.evidence.iter().cloned());
-        error = finding.advise(error);
+    error.causes = causes;
+    match finding {
+        Some(finding) => {
+            error.causes.extend(finding.evidence.iter().cloned());
+            finding.advise(error)
+        }
+        None => error,
     }
-    if unknown_option {
-        error = error.hint("leave it out of `--flag` and of DOCKERD_ROOTLESS_ROOTLESSKIT_FLAGS: this RootlessKit does not know it");
-    }
-    error.hint(super::GO_AHEAD)
 }
 
 /// What the driver's program said, as RootlessKit passes it on.
 pub(super) fn driver_says(said: &str) -> Vec<String> {
-    last(said.lines().filter_map(of_the_driver))
+    last(said.lines().flat_map(of_the_driver))
 }
 
 /// What RootlessKit and the driver's program said last.
 fn last_lines(said: &str) -> Vec<String> {
     let is_talk = |line: &str| TALK.iter().any(|talk| line.contains(talk));
-    last(said.lines().filter_map(|line| match of_the_driver(line) {
-        Some(words) => Some(words),
-        None if is_talk(line) || line.trim().is_empty() => None,
-        None => Some(plain(line)),
+    last(said.lines().flat_map(|line| match of_the_driver(line) {
+        words if !words.is_empty() => words,
+        _ if is_talk(line) || line.trim().is_empty() => Vec::new(),
+        _ => vec![plain(line)],
     }))
 }
 
@@ -76,11 +89,16 @@ fn last(lines: impl Iterator<Item = String>) -> Vec<String> {
 
 /// `time="…" level=debug msg="[rootlesskit:parent] network/pasta: WORDS"`
 /// (rootlesskit:cmd/rootlesskit/main.go).
-fn of_the_driver(line: &str) -> Option<String> {
-    let (_, said) = line.split_once("msg=\"[rootlesskit:parent] network/")?;
-    let (_, words) = said.split_once(": ")?;
+fn of_the_driver(line: &str) -> Vec<String> {
+    let said = line.split_once("msg=\"[rootlesskit:parent] network/");
+    let Some((_, words)) = said.and_then(|(_, said)| said.split_once(": ")) else {
+        return Vec::new();
+    };
     let words = words.strip_suffix('"').unwrap_or(words);
-    Some(plain(&words.replace("\\\"", "\"")))
+    let lines = words.split("\\n").filter(|line| !line.trim().is_empty());
+    lines
+        .map(|line| plain(&line.replace("\\\"", "\"")))
+        .collect()
 }
 
 #[cfg(test)]

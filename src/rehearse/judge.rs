@@ -7,10 +7,10 @@ use super::within::Rehearsed;
 use super::{GO_AHEAD, Wanted};
 use crate::diagnose::{ALLOW_PING, Code, Cure, Finding};
 use crate::error::{Error, Exit};
-use crate::facts::{Facts, NetDriver};
+use crate::facts::Facts;
 use crate::plan::Rehearsal;
 use crate::report::human;
-use crate::request::Proof;
+use crate::request::{Proof, Uplink as Wish};
 use crate::uplink::{Outcome as Uplink, TAP};
 use crate::verify::observe::Observation;
 use crate::verify::{Evidence, Outcome, Vantage, Verification, What, judge};
@@ -36,7 +36,7 @@ pub(super) fn refusal(
     if !wanted.iter().any(lost) {
         return None;
     }
-    Some(told(facts, rehearsal, &verification, rehearsed, inside))
+    Some(told(rehearsal, &verification, rehearsed, inside))
 }
 
 /// What the restart will change explains nothing here.
@@ -75,13 +75,12 @@ fn is_lost(verification: &Verification, inside: &Observation, what: What) -> boo
 }
 
 fn told(
-    facts: &Facts,
     rehearsal: &Rehearsal,
     verification: &Verification,
     rehearsed: &Rehearsed,
     inside: &Observation,
 ) -> Error {
-    let (code, needs_root) = cause(facts, rehearsal, verification, inside);
+    let (code, needs_root) = cause(verification, inside);
     let exit = if needs_root.is_empty() {
         Exit::NotApplied
     } else {
@@ -109,39 +108,141 @@ fn told(
         Some(Err(why)) => error.caused_by(why),
         Some(Ok(Uplink::Brought(_))) | None => error,
     };
-    let says = |words: &String| format!("{} says: {words}", rehearsal.net.name());
-    let error = rehearsed
-        .driver_says
-        .iter()
-        .map(says)
-        .fold(error, Error::caused_by);
+    if code == Code::RootlesskitWithoutIpv6Config && rehearsal.uplink == Wish::Never {
+        error = error.hint("`--uplink auto` gives tap0 IPv6 at each start");
+    }
     error.hint(GO_AHEAD)
 }
 
 /// The cause, and what root can do about it.
-fn cause(
-    facts: &Facts,
-    rehearsal: &Rehearsal,
-    verification: &Verification,
-    inside: &Observation,
-) -> (Code, Vec<String>) {
+fn cause(verification: &Verification, inside: &Observation) -> (Code, Vec<String>) {
     if !inside.network.of(TAP).reaches_out() {
         return (Code::RootlesskitWithoutIpv6Config, Vec::new());
     }
     let code = verification.cause.unwrap_or(Code::NetnsUnreachable);
-    let by_range = code == Code::HostPingGroupRange
-        || (code == Code::IcmpFiltered && may_be_the_range(facts, rehearsal));
-    if by_range {
+    if code == Code::HostPingGroupRange {
         let lines = ALLOW_PING.iter().map(|&line| line.to_owned()).collect();
-        return (Code::HostPingGroupRange, lines);
+        return (code, lines);
     }
     (code, Vec::new())
 }
 
-/// pasta keeps none of the user's groups but the first (passt:isolation.c), so that a range that has
-/// only another one is none for it.
-fn may_be_the_range(facts: &Facts, rehearsal: &Rehearsal) -> bool {
-    let everybody = facts.host.ping_group_range.is();
-    rehearsal.net == NetDriver::Pasta
-        && everybody.is_some_and(|(low, high)| low > &0 || *high < i32::MAX.unsigned_abs())
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::facts::{Address, NetDriver, Network, Route, RouteKind, RouteTo};
+    use crate::probe::echo::{EchoOutcome, EchoReport, Loss};
+    use crate::probe::tcp::{TcpOutcome, TcpReport};
+    use crate::verify::observe::TargetSeen;
+
+    /// `answers` of ten echoes came back, and from the control none.
+    fn seen(answers: u32, tcp: TcpOutcome) -> Observation {
+        let target = "2001:db8:53::53".parse().unwrap();
+        let echo = EchoReport {
+            outcome: if answers > 0 {
+                EchoOutcome::Answered
+            } else {
+                EchoOutcome::Silent
+            },
+            sent: 10,
+            received: answers,
+            loss: if answers < 5 {
+                Loss::Heavy
+            } else {
+                Loss::Bearable
+            },
+            rtt_us: vec![100; answers as usize],
+            control_sent: 3,
+            ..EchoReport::default()
+        };
+        Observation {
+            network: Network {
+                addresses: vec![Address {
+                    address: "2001:db8:1::2".parse().unwrap(),
+                    prefix: 128,
+                    interface: TAP.to_owned(),
+                    tentative: false,
+                    deprecated: false,
+                    created: None,
+                }],
+                default_routes: vec![Route {
+                    gateway: None,
+                    interface: TAP.to_owned(),
+                    metric: 0,
+                }],
+            },
+            targets: vec![TargetSeen {
+                target,
+                route: RouteTo {
+                    kind: RouteKind::Unicast,
+                    ..RouteTo::none()
+                },
+                source: None,
+                echo,
+                tcp: TcpReport {
+                    outcome: tcp,
+                    ports: Vec::new(),
+                    elapsed_us: 0,
+                },
+            }],
+            ..Observation::default()
+        }
+    }
+
+    #[test]
+    fn only_what_the_host_gets_and_the_rehearsal_never_does_is_refused() {
+        let connected = || TcpOutcome::Connected {
+            port: 53,
+            micros: 100,
+        };
+        let well = || seen(10, connected());
+        let (whole, without) = (Proof::Whole, Proof::WithoutEcho);
+        for (host, inside, proof, is_whole, refused) in [
+            (well(), well(), whole, true, false),
+            (well(), seen(0, connected()), whole, true, true),
+            (well(), seen(0, connected()), without, true, false),
+            (well(), seen(0, TcpOutcome::Silent), without, true, true),
+            (well(), seen(10, TcpOutcome::Silent), whole, true, true),
+            // Loss is no reason, nor is what the host does not get either.
+            (well(), seen(1, connected()), whole, true, false),
+            (
+                seen(0, connected()),
+                seen(0, connected()),
+                whole,
+                true,
+                false,
+            ),
+            (
+                seen(10, TcpOutcome::Refused),
+                seen(10, TcpOutcome::Refused),
+                whole,
+                true,
+                false,
+            ),
+            // Somebody else's command may mend it.
+            (well(), seen(0, TcpOutcome::Silent), whole, false, false),
+        ] {
+            let rehearsal = Rehearsal {
+                options: Vec::new(),
+                net: NetDriver::Pasta,
+                uplink: Wish::Auto,
+                forwards: true,
+                is_whole,
+            };
+            let wanted = Wanted {
+                rehearsal: &rehearsal,
+                path: None,
+                probe: None,
+                proof,
+            };
+            let rehearsed = Rehearsed {
+                is_attached: true,
+                tap: Network::default(),
+                uplink: None,
+                observation: Some(inside.clone()),
+            };
+            let refusal = refusal(&Facts::default(), &wanted, &host, &rehearsed);
+            assert_eq!(refusal.is_some(), refused, "{inside:?} {proof:?}");
+        }
+    }
 }

@@ -55,6 +55,9 @@ pub struct Request {
     /// the near half of the way from the far one.
     #[serde(default)]
     pub gateway: bool,
+    /// Whether no echo is sent, because none can come back.
+    #[serde(default)]
+    pub without_echo: bool,
 }
 
 impl Request {
@@ -71,6 +74,7 @@ impl Request {
             path_mtu: false,
             peer: None,
             gateway: false,
+            without_echo: false,
             control: Ipv6Addr::from_bits(0x3fff_0006_0006_0006 << 64 | u128::from(low)),
         }
     }
@@ -219,6 +223,13 @@ fn is_decided(seen: &[Seen]) -> bool {
         !matches!(report.outcome, BlackHole { .. } | CutShort { .. })
     });
     is_sized && seen.iter().any(|(target, _)| target.decides())
+}
+
+/// Where no echo is sent.
+fn is_decided_by_tcp(seen: &[Seen]) -> bool {
+    let connects = |target: &TargetSeen| matches!(target.tcp.outcome, TcpOutcome::Connected { .. });
+    seen.iter()
+        .any(|(target, _)| connects(target) && target.proves_nothing().is_none())
 }
 
 impl TargetSeen {

@@ -37,6 +37,24 @@ row_of_difference() {
         "< $4 ms" "$(awk -v a="$ours" -v b="$theirs" -v goal="$4" 'BEGIN { print (a - b < goal * 1000) }')"
 }
 
+# row_of_shown TITLE OURS THEIRS: nothing to judge
+row_of_shown() {
+    local ours theirs
+    ours=$(median "$2")
+    theirs=$(median "$3")
+    row "$1" "$(awk -v a="$ours" -v b="$theirs" 'BEGIN { printf "%.2f  (%.0f ms : %.0f ms)", a / b, a / 1000, b / 1000 }')" '' ''
+}
+
+# row_of_safety TITLE WINDOW_IN_SECONDS GOAL_IN_MILLISECONDS: what is neither dockerd's own nor the window
+row_of_safety() {
+    local part more
+    more=-$(($2 * 1000000))
+    for part in up-to-the-restart after-the-restart; do
+        more=$(awk -v sum="$more" -v a="$(median "now-$part")" -v b="$(median "before-$part")" 'BEGIN { printf "%d", sum + a - b }')
+    done
+    judge "$1" "$(awk -v a="$more" 'BEGIN { printf "%.1f ms", a / 1000 }')" "< $3 ms" "$((more < $3 * 1000))"
+}
+
 # row_of_bytes TITLE BYTES GOAL_IN_MEGABYTES
 row_of_bytes() {
     judge "$1" "$(awk -v b="$2" 'BEGIN { printf "%.1f MB", b / 1e6 }')" "< $3 MB" "$(($2 < $3 * 1000000))"

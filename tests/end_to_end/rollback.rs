@@ -156,7 +156,7 @@ fn a_disk_that_fills_up_on_the_way_does_not_keep_dockerd_from_coming_back() {
     let Some(lab) = Lab::up("trixie") else { return };
     lab.root(
         "install -d -o alice -g alice /home/alice/.local/state
-        mount -t tmpfs -o size=64k,uid=alice,gid=alice tmpfs /home/alice/.local/state",
+        mount -t tmpfs -o size=64k,mode=700,uid=alice,gid=alice tmpfs /home/alice/.local/state",
     )
     .exits(0);
     lab.plant(

@@ -131,18 +131,51 @@ fn a_run_that_is_stopped_past_its_deadline_is_ended_and_taken_back() {
 }
 
 #[test]
+fn a_reboot_in_between_does_not_keep_the_old_state_from_coming_back() {
+    let Some(lab) = Lab::up("trixie") else { return };
+    lab.alice(KEPT).exits(0);
+    let before = lab.tree();
+    for unfinished in [
+        format!("ROOTLESS6_KILL_AT=read-back {SETUP}; true"),
+        // A lab's reboot is none to the kernel: the record is told of another boot.
+        format!(
+            "{SETUP} --confirm-within 900; systemctl --user stop 'rootless6-recover*.timer'
+            sed -i 's/\"boot\": \"[^\"]*/&-before/' .local/state/rootless6/0002.json"
+        ),
+    ] {
+        lab.alice(&unfinished).exits(0);
+        lab.reboot();
+        lab.alice(
+            "for _ in $(seq 200); do
+                rootless6 undo --list --json | grep -m1 state | grep undone && exit
+                sleep 0.5
+            done; exit 1",
+        )
+        .exits(0);
+        until_disarmed(&lab);
+        is_back(&lab, &before);
+    }
+}
+
+#[test]
 fn what_a_killed_run_left_is_told_first_and_finished_before_anything_else() {
     let Some(lab) = Lab::up("forky") else { return };
     lab.alice(KEPT).exits(0);
     let before = lab.tree();
-    // With the boot the watchdog is gone too, and dockerd starts with what was written.
-    killed_at(&lab, "read-back", SETUP);
-    lab.reboot();
-    let status = lab.alice("rootless6 status").exits(0);
-    assert!(
-        status.stderr.contains("was cut short") && status.stderr.contains("daemon.json"),
-        "it is told"
-    );
+    let unwatched = |checkpoint, command| {
+        killed_at(
+            &lab,
+            checkpoint,
+            &format!(
+                "{command}; killed=$?; systemctl --user stop 'rootless6-recover*.timer'; (exit $killed)"
+            ),
+        );
+    };
+    unwatched("restart-done", SETUP);
+    let status = lab.alice("rootless6 status --quiet").exits(0);
+    for words in ["was cut short", "daemon.json", "`rootless6 undo`"] {
+        assert!(status.stderr.contains(words), "{words:?} is told");
+    }
     let status = lab.status();
     assert_eq!(status["unfinished"]["state"], "begun");
     assert_eq!(status["rootlesskit"]["net"], "pasta");
@@ -152,7 +185,7 @@ fn what_a_killed_run_left_is_told_first_and_finished_before_anything_else() {
     is_back(&lab, &before);
 
     lab.set_up();
-    killed_at(&lab, "undoing", "rootless6 undo --yes");
+    unwatched("undoing", "rootless6 undo --yes");
     let on_top = lab.set_up();
     assert_eq!(on_top["unfinished"]["state"], "undoing");
     assert_eq!(lab.status()["rootlesskit"]["net"], "pasta");

@@ -278,3 +278,26 @@ fn ctrl_c_while_dockerd_restarts_puts_everything_back() {
     assert_eq!(lab.tree(), before);
     lab.runs_as_before();
 }
+
+#[test]
+fn a_terminal_that_goes_away_during_the_restart_leaves_nothing_half_done() {
+    let Some(lab) = Lab::up("trixie") else { return };
+    lab.plant(
+        "held.conf",
+        "[Service]\nExecStartPre=/bin/sh -c 'test \"$DOCKERD_ROOTLESS_ROOTLESSKIT_NET\" != pasta || \
+         { touch /tmp/held; exec sleep 100; }'\n",
+    );
+    lab.alice("systemctl --user restart docker").exits(0);
+    let before = lab.tree();
+    let mut screen = Screen::of(&lab);
+    screen.begin("rootless6 setup");
+    screen.wait_for(LAST_QUESTION);
+    screen.press("y\r");
+    lab.alice("until test -e /tmp/held; do sleep 0.1; done")
+        .exits(0);
+    drop(screen);
+    lab.alice("while pgrep -x rootless6; do sleep 0.5; done")
+        .exits(0);
+    assert_eq!(lab.tree(), before);
+    lab.runs_as_before();
+}

@@ -146,18 +146,6 @@ const CASES: &[Case] = &[
         },
     },
     Case {
-        name: "a mode that no file has",
-        spoil: |_, entry| {
-            edit(entry, |value| {
-                for change in value["changes"].as_array_mut().unwrap() {
-                    if change["before"]["file"].is_object() {
-                        change["before"]["file"]["mode"] = json!(0o4_777);
-                    }
-                }
-            });
-        },
-    },
-    Case {
         name: "the last generation there can be",
         spoil: |_, entry| edit(entry, |value| value["generation"] = json!(u32::MAX)),
     },

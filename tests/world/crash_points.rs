@@ -5,6 +5,7 @@ use std::fmt;
 use super::parallel::each;
 use super::setting::{SETUP, Setting, UNDO};
 use super::strace::{Fault, Point, points, strike};
+use super::tree::Tree;
 
 /// A command, and the state that it starts in.
 #[derive(Debug, Clone, Copy)]
@@ -35,24 +36,39 @@ impl Work {
 enum Recovery {
     /// `rootless6 undo --yes`
     Undo,
+    /// `rootless6 setup --yes`, which first finishes what was cut short.
+    Setup,
+    /// The timer that was armed, if it was.
+    Timer,
 }
 
-const RECOVERIES: &[Recovery] = &[Recovery::Undo];
+const RECOVERIES: &[Recovery] = &[Recovery::Undo, Recovery::Setup, Recovery::Timer];
 
 impl Recovery {
-    fn recovers(self, setting: &Setting) {
+    fn recovers(self, setting: &Setting, new: &Tree) {
         let old = setting.beginning();
-        match self {
+        let states = match self {
             Self::Undo => {
                 setting.runs_well(UNDO);
-                setting.is_whole(&[old], "after undo");
+                vec![old]
             }
+            Self::Setup => {
+                setting.runs_well(SETUP);
+                vec![new]
+            }
+            Self::Timer => vec![old, new],
+        };
+        if !matches!(self, Self::Timer) {
+            setting.is_whole(&states, "after the next command");
         }
-        // And all is as if nothing had been.
-        setting.runs_well(SETUP);
-        setting.is_whole(&[&setting.tree()], "after another setup");
-        setting.runs_well(UNDO);
-        setting.is_whole(&[old], "after another undo");
+        // One that is armed still after another command finds nothing to do, and disarms itself.
+        setting.fires_until_disarmed();
+        setting.is_whole(&states, "once the timer is gone");
+        if matches!(self, Self::Timer) {
+            setting.runs_well(UNDO);
+            setting.is_whole(&[old], "after undo");
+        }
+        setting.nothing_is_left("in the end");
     }
 }
 
@@ -70,16 +86,28 @@ impl<P: fmt::Display> fmt::Display for Case<P> {
     }
 }
 
-fn cases<P: Clone>(work: Work, places: &[P]) -> Vec<Case<P>> {
-    let each = |at: &P| {
+/// Each place with each recovery.
+fn all_cases<P: Clone>(work: Work, places: &[P]) -> Vec<Case<P>> {
+    let recoveries = |at: &P| {
         let at = at.clone();
-        RECOVERIES.iter().map(move |recovery| Case {
+        RECOVERIES.iter().map(move |&recovery| Case {
             work,
             at: at.clone(),
-            recovery: *recovery,
+            recovery,
         })
     };
-    places.iter().flat_map(each).collect()
+    places.iter().flat_map(recoveries).collect()
+}
+
+/// Each place with one recovery; a place is much like the one before it.
+fn cases<P: Clone>(work: Work, places: &[P]) -> Vec<Case<P>> {
+    let recoveries = RECOVERIES.iter().cycle();
+    let case = |(at, &recovery): (&P, _)| Case {
+        work,
+        at: at.clone(),
+        recovery,
+    };
+    places.iter().zip(recoveries).map(case).collect()
 }
 
 #[test]
@@ -101,13 +129,19 @@ fn killed_at_any_checkpoint_undo_is_finished() {
     killed_at_each_checkpoint(Work::Undo);
 }
 
+/// The tree once all is set up.
+fn new() -> Tree {
+    Work::Undo.setting().tree()
+}
+
 fn killed_at_each_checkpoint(work: Work) {
+    let new = new();
     let checkpoints = work.setting().checkpoints(work.arguments());
-    each(&cases(work, &checkpoints), |case| {
+    each(&all_cases(work, &checkpoints), |case| {
         let setting = case.work.setting();
         let ran = setting.runs_until(case.work.arguments(), &case.at);
         assert_eq!(ran.status, None, "{}", ran.said);
-        case.recovery.recovers(&setting);
+        case.recovery.recovers(&setting, &new);
     });
 }
 
@@ -122,11 +156,12 @@ fn killed_at_any_change_of_a_file_undo_is_finished() {
 }
 
 fn killed_at_each_change(work: Work) {
+    let new = new();
     let points: Vec<Point> = points(&work.setting(), work.arguments());
     each(&cases(work, &points), |case| {
         let make = || case.work.setting();
         let (setting, ran) = strike(&case.at, Fault::Killed, case.work.arguments(), make);
         assert_eq!(ran.status, None, "{}", ran.said);
-        case.recovery.recovers(&setting);
+        case.recovery.recovers(&setting, &new);
     });
 }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rootless6::plan::dropin;
 
@@ -44,7 +44,7 @@ impl Places {
         paths.insert(0, self.units().join(UNIT));
         paths
             .into_iter()
-            .filter_map(|path| Some((path.clone(), fs::read_to_string(path).ok()?)))
+            .filter_map(|path| Some((path.clone(), text(&path)?)))
             .collect()
     }
 }
@@ -123,7 +123,7 @@ impl Manager {
     fn settings(&self) -> Settings {
         Settings {
             environment: self.environment(),
-            daemon_json: fs::read_to_string(self.places.daemon_json()).ok(),
+            daemon_json: text(&self.places.daemon_json()),
         }
     }
 
@@ -156,6 +156,12 @@ impl Manager {
             (None, false) => "inactive",
         }
     }
+}
+
+/// What a file says; a FIFO would keep its reader for ever.
+fn text(path: &Path) -> Option<String> {
+    fs::metadata(path).ok().filter(fs::Metadata::is_file)?;
+    fs::read_to_string(path).ok()
 }
 
 fn environment(files: &[(PathBuf, String)]) -> Vec<(String, String)> {

@@ -170,11 +170,14 @@ fn a_setup_refuses_what_is_not_plainly_the_users_own_and_writes_nowhere() {
         Trap::Foreign,
     ]);
     let directories = traps(&[Trap::Symlink, Trap::Dangling, Trap::Foreign, Trap::Open]);
+    // rootless6 closes its own one to others.
+    let is_closed = |case: &Case| matches!((case.trap, case.place), (Trap::Open, Place::State));
     let mut all: Vec<(Case, bool)> = Vec::new();
     all.extend(cases(FILES, &files).into_iter().map(|case| (case, false)));
     all.extend(
         cases(DIRECTORIES, &directories)
             .into_iter()
+            .filter(|case| !is_closed(case))
             .map(|case| (case, true)),
     );
     let all: Vec<Labelled> = all.into_iter().map(Labelled).collect();

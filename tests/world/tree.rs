@@ -10,10 +10,15 @@ use std::path::{Path, PathBuf};
 pub(crate) struct Tree(BTreeMap<PathBuf, String>);
 
 impl Tree {
-    /// Looks, but not into what is named.
+    /// Looks, but not into what is named. The name of the directory around, which differs from
+    /// setting to setting, is left out.
     pub(crate) fn of(root: &Path, except: &[&Path]) -> Self {
         let mut tree = Self(BTreeMap::new());
         tree.add(root, root, except);
+        let around = root.parent().unwrap().display().to_string();
+        for what in tree.0.values_mut() {
+            *what = what.replace(&around, "");
+        }
         tree
     }
 

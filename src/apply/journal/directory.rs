@@ -45,18 +45,21 @@ pub(super) fn open(state: &Path) -> Result<Option<(OwnedFd, PathBuf)>> {
     Ok(Some((open, path)))
 }
 
-/// Opens it, made where it is not there, and private.
-pub(super) fn make(state: &Path) -> Result<(OwnedFd, PathBuf)> {
+/// Opens it, made where it is not there, and private; and tells which directories were made for it,
+/// outermost first.
+pub(super) fn make(state: &Path) -> Result<(OwnedFd, PathBuf, Vec<PathBuf>)> {
     let path = state.join(NAME);
     let mut missing: Vec<_> = path.ancestors().take_while(|path| !path.exists()).collect();
+    let mut made = Vec::new();
     while let Some(directory) = missing.pop() {
-        let made = match mkdirat(CWD, directory, PRIVATE) {
-            // Whatever the umask is.
-            Ok(()) => chmodat(CWD, directory, PRIVATE, AtFlags::empty()),
-            Err(Errno::EXIST) => Ok(()),
-            Err(errno) => Err(errno),
-        };
-        made.doing(|| format!("make {}", directory.display()))?;
+        let doing = || format!("make {}", directory.display());
+        match mkdirat(CWD, directory, PRIVATE) {
+            Ok(()) => made.push(directory.to_owned()),
+            Err(Errno::EXIST) => continue,
+            Err(errno) => return Err(errno).doing(doing),
+        }
+        // Whatever the umask is.
+        chmodat(CWD, directory, PRIVATE, AtFlags::empty()).doing(doing)?;
     }
     let Some((open, path)) = open(state)? else {
         return Err(Refusal::of(&path, Why::Errno(Errno::NOENT)).into());
@@ -67,5 +70,5 @@ pub(super) fn make(state: &Path) -> Result<(OwnedFd, PathBuf)> {
         // daemon.json may hold what is nobody else's business.
         fchmod(&open, PRIVATE).doing(doing)?;
     }
-    Ok((open, path))
+    Ok((open, path, made))
 }

@@ -20,7 +20,7 @@ use crate::host::process::started;
 use crate::hostile::plain;
 
 /// The lock's file in the journal's directory.
-const NAME: &str = "lock";
+pub(super) const NAME: &str = "lock";
 
 /// Bytes; a holder's line is shorter.
 const LONGEST: u64 = 4096;

@@ -476,7 +476,10 @@ fn an_entry_that_lies_is_named_and_never_acted_on() {
         (&[("applied", "finished")], "finished"),
         (&[("\"made_directories\": []}", "")], "EOF"),
         (&[("docker", "\u{7}docker")], "control character"),
-        (&[("docker.service", "../x.service")], "no unit"),
+        (
+            &[("docker.service", "../x.service")],
+            "not the name of a service",
+        ),
         (&[("\"absent\"", SETUID)], "mode 4755"),
     ];
     for (words, why) in lies {

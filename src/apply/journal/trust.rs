@@ -23,9 +23,7 @@ impl Entry {
         if self.generation != generation {
             return Err(format!("it says that it is generation {}", self.generation));
         }
-        if check_unit_name(&self.unit).is_err() {
-            return Err(format!("{:?} is no unit", self.unit));
-        }
+        check_unit_name(&self.unit).map_err(|error| error.message)?;
         for change in &self.changes {
             change.examine(tree)?;
         }

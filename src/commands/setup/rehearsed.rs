@@ -8,7 +8,7 @@ use crate::facts::Seen;
 use crate::host::process;
 use crate::plan::{self, Given, Plan, Rehearsal, Restart, snippet};
 use crate::rehearse::{Wanted, rehearse};
-use crate::request::Intent;
+use crate::request::{Intent, Proof};
 use crate::ui::{Progress, Steps, Ui};
 use crate::verify::{Targets, observe};
 
@@ -31,7 +31,10 @@ pub(super) async fn rehearsed_plan(
     let wanted = Wanted {
         rehearsal,
         path: plan.path(),
-        probe: (!arguments.no_verify).then(|| observe::Request::new(&targets.v6)),
+        probe: (!arguments.no_verify).then(|| observe::Request {
+            without_echo: plan.proof == Proof::WithoutEcho,
+            ..observe::Request::new(&targets.v6)
+        }),
         proof: plan.proof,
     };
     steps.begin("rehearse RootlessKit with the new settings");

@@ -7,6 +7,7 @@ use super::consent::running;
 use crate::apply::journal::{Entry, Journal};
 use crate::apply::{Afterwards, Site, Skipped};
 use crate::cli::{Accept, Global, Setup};
+use crate::commands::recover::open_soon;
 use crate::error::{Error, Exit, Result};
 use crate::facts::typed;
 use crate::host::Host;
@@ -17,11 +18,11 @@ use crate::wizard::{self, Terminal};
 ///
 /// # Errors
 /// When another run is at work, or there can be no journal.
-pub(super) fn lock(arguments: &Setup, host: &Host) -> Result<Option<Journal>> {
+pub(super) async fn lock(arguments: &Setup, host: &Host) -> Result<Option<Journal>> {
     if arguments.dry_run {
         return Ok(None);
     }
-    Journal::open(host).map(Some)
+    open_soon(host).await.map(Some)
 }
 
 /// Finishes taking back what a run that was killed left half done.

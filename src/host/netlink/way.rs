@@ -7,7 +7,7 @@ use futures_util::TryStreamExt;
 use nix::errno::Errno;
 use rtnetlink::RouteMessageBuilder;
 use rtnetlink::packet_route::AddressFamily;
-use rtnetlink::packet_route::link::LinkAttribute;
+use rtnetlink::packet_route::link::{LinkAttribute, LinkFlags};
 use rtnetlink::packet_route::neighbour::{NeighbourAddress, NeighbourAttribute, NeighbourState};
 use rtnetlink::packet_route::route::{RouteAddress, RouteAttribute, RouteMessage, RouteMetric};
 use rtnetlink::packet_route::route::{RouteHeader, RouteType};
@@ -34,6 +34,8 @@ pub struct Link {
     pub mtu: Option<u32>,
     /// Its link-layer address, if that is one of Ethernet's length.
     pub address: Option<[u8; 6]>,
+    /// Whether somebody is at its other end, and packets are no longer thrown away for that.
+    pub is_running: bool,
 }
 
 impl Way {
@@ -91,7 +93,11 @@ impl Netlink {
         let mut messages = self.handle.link().get().match_index(interface).execute();
         let message = messages.try_next().await.doing(|| "look at an interface")?;
         let mut link = Link::default();
-        for attribute in message.map_or_else(Vec::new, |message| message.attributes) {
+        let Some(message) = message else {
+            return Ok(link);
+        };
+        link.is_running = message.header.flags.contains(LinkFlags::Running);
+        for attribute in message.attributes {
             match attribute {
                 LinkAttribute::Mtu(mtu) => link.mtu = Some(mtu),
                 LinkAttribute::Address(address) => link.address = address.try_into().ok(),

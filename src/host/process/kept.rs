@@ -3,8 +3,9 @@
 //! RootlessKit starts processes that leave it: pasta becomes a daemon, and whatever stands in for a
 //! program may start others. The keeper, which is this program at a vantage point, has them all: it is
 //! their subreaper (PR_SET_CHILD_SUBREAPER(2const)), so that the kernel gives it those whose parent has
-//! ended, down to the last. It ends them when the program has ended, when the time is over, or when
-//! whoever asked closes its standard input, as the kernel does for one that was killed.
+//! ended, down to the last. It ends them when the program has ended or said what it has to say, when the
+//! time is over, or when whoever asked closes its standard input, as the kernel does for one that was
+//! killed.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -22,10 +23,12 @@ use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::net::unix::pipe::Receiver;
 use tokio::process::Command;
+use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep};
 
 use super::children;
 use crate::error::{Doing, Result};
+use crate::vantage;
 
 /// Bytes of standard output: an answer fits.
 const MOST_SAID: usize = 1 << 20;
@@ -62,7 +65,7 @@ pub struct Errand {
 /// What came of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Kept {
-    /// Whether it ended by itself, and with which status, if with one.
+    /// Why it ended.
     pub ended: Ended,
     /// What was said on standard output, if it is not too much.
     pub said: String,
@@ -79,6 +82,8 @@ pub enum Ended {
         /// Whether the status was 0.
         success: bool,
     },
+    /// It was ended once it had answered.
+    Answered,
     /// It was ended at its deadline.
     Late,
     /// It was ended because nobody waits for it any more.
@@ -98,7 +103,7 @@ pub async fn keep(errand: &Errand) -> Result<Kept> {
     command
         .args(&errand.arguments)
         .arg(own_file)
-        .args([crate::vantage::COMMAND, &errand.then])
+        .args([vantage::COMMAND, &errand.then])
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
@@ -107,8 +112,10 @@ pub async fn keep(errand: &Errand) -> Result<Kept> {
     }
     let mut program = command.spawn().doing(doing)?;
     let (stdout, stderr) = (program.stdout.take(), program.stderr.take());
+    let (tell, answered) = oneshot::channel();
     let running = async {
         let ended = tokio::select! {
+            Ok(()) = answered => Ended::Answered,
             status = program.wait() => Ended::Itself {
                 success: status.is_ok_and(|status| status.success()),
             },
@@ -118,7 +125,8 @@ pub async fn keep(errand: &Errand) -> Result<Kept> {
         end_all().await;
         ended
     };
-    let (ended, said, last_words) = tokio::join!(running, beginning(stdout), last_words(stderr));
+    let (ended, said, last_words) =
+        tokio::join!(running, beginning(stdout, tell), last_words(stderr));
     let _ = fs::remove_dir_all(&errand.directory);
     remove_new(&mount_points);
     Ok(Kept {
@@ -156,14 +164,21 @@ async fn end_all() {
     }
 }
 
-/// The beginning of what somebody says, read to its end.
-async fn beginning(from: Option<impl AsyncRead + Unpin>) -> String {
+/// The beginning of what somebody says, read to its end; tells once an answer is in it.
+async fn beginning(from: Option<impl AsyncRead + Unpin>, tell: oneshot::Sender<()>) -> String {
     let mut said = Vec::new();
-    if let Some(from) = from {
-        let mut beginning = from.take(MOST_SAID as u64);
-        let _ = beginning.read_to_end(&mut said).await;
-        let mut rest = beginning.into_inner();
-        let _ = tokio::io::copy(&mut rest, &mut tokio::io::sink()).await;
+    let mut tell = Some(tell);
+    if let Some(mut from) = from {
+        let mut part = [0; 4096];
+        while let Ok(length @ 1..) = from.read(&mut part).await {
+            let left = MOST_SAID.saturating_sub(said.len());
+            said.extend_from_slice(&part[..length.min(left)]);
+            let is_answered =
+                tell.is_some() && part[..length].contains(&b'\n') && vantage::is_answer(&said);
+            if is_answered && let Some(tell) = tell.take() {
+                let _ = tell.send(());
+            }
+        }
     }
     String::from_utf8_lossy(&said).into_owned()
 }

@@ -35,7 +35,7 @@ pub enum RenderError {
     #[error("the value of `{0}` contains a NUL or a code point that systemd does not take")]
     Value(String),
     #[error(
-        "systemd cannot run {0:?}: the path must be absolute, UTF-8, and free of quotes, backslashes, `*`, `?`, `[` and control characters"
+        "systemd cannot run {0:?}: the path must be absolute, UTF-8, and free of quotes, backslashes, `*`, `?`, `[`, control characters and a blank at its end"
     )]
     Program(PathBuf),
     #[error("the argument {0:?} contains a NUL or a code point that systemd does not take")]
@@ -101,7 +101,8 @@ fn escape(value: &str) -> String {
 fn command_line(command: &Command<'_>) -> Result<String, RenderError> {
     let runnable = |program: &&str| {
         program.starts_with('/')
-            && !program.ends_with('/')
+            // systemd 257 looks for it without the blank at its end.
+            && !program.ends_with(['/', ' '])
             && !program.chars().any(is_unsafe)
             && is_representable(program)
     };

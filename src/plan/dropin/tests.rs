@@ -403,6 +403,7 @@ fn what_systemd_cannot_read_back_is_not_written() {
     for program in [
         "rootless6",
         "/bin/",
+        "/bin/rootless6 ",
         "/it's/rootless6",
         "/a\\b",
         "/a\"b",

@@ -7,11 +7,11 @@ use futures_util::stream::FuturesUnordered;
 use tokio::join;
 
 use super::super::apart::apart;
-use super::{DEADLINE_MS, PORTS, Request, TargetSeen, is_decided};
+use super::{DEADLINE_MS, PORTS, Request, TargetSeen, is_decided, is_decided_by_tcp};
 use crate::error::Result;
 use crate::facts::RouteKind;
 use crate::host::netlink::{Netlink, Way};
-use crate::probe::echo::{self, EchoRequest};
+use crate::probe::echo::{self, EchoReport, EchoRequest};
 use crate::probe::pmtu::{self, PathMtuReport, PathMtuRequest};
 use crate::probe::tcp::{self, TcpRequest};
 
@@ -38,7 +38,7 @@ pub(super) async fn observe(netlink: &Netlink, request: &Request) -> Result<Vec<
     let mut seen = Vec::new();
     while let Some(one) = under_way.next().await {
         seen.push(one);
-        if is_decided(&seen) {
+        if is_decided(&seen) || (request.without_echo && is_decided_by_tcp(&seen)) {
             break;
         }
     }
@@ -63,7 +63,13 @@ async fn probe(target: Ipv6Addr, way: Way, link_mtu: Option<u32>, request: &Requ
         route_mtu: way.mtu,
         deadline_ms: DEADLINE_MS,
     };
-    let echo = apart(move || echo::run(&echo));
+    let echo = (!request.without_echo).then(|| apart(move || echo::run(&echo)));
+    let echo = async {
+        match echo {
+            Some(echo) => echo.end().await,
+            None => EchoReport::default(),
+        }
+    };
     let tcp = apart(move || tcp::run(&tcp));
     let sized = request.path_mtu && way.route.kind == RouteKind::Unicast;
     let path_mtu = sized.then(|| apart(move || pmtu::run(&path_mtu)));
@@ -73,7 +79,7 @@ async fn probe(target: Ipv6Addr, way: Way, link_mtu: Option<u32>, request: &Requ
             None => None,
         }
     };
-    let (echo, tcp, path_mtu) = join!(echo.end(), tcp.end(), path_mtu);
+    let (echo, tcp, path_mtu) = join!(echo, tcp.end(), path_mtu);
     let seen = TargetSeen {
         target,
         route: way.route,

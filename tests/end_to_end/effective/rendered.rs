@@ -49,8 +49,12 @@ fn drop_in(number: usize, values: &[String]) -> Option<Rendered> {
     let [place, name, ..] = values else {
         unreachable!()
     };
-    let directory = format!("/home/alice/{}d", place.replace('/', "_"));
-    let program = Path::new(&directory).join(format!("p{}", name.replace('/', "_")));
+    let part = |value: &str| {
+        let kept = |it: &char| *it != '/' && (number.is_multiple_of(4) || !is_unsafe(*it));
+        value.chars().filter(kept).collect::<String>()
+    };
+    let directory = format!("/home/alice/{}d", part(place));
+    let program = Path::new(&directory).join(format!("p{}", part(name)));
     let variables: Vec<_> = VARIABLES.into_iter().zip(values[2..5].to_vec()).collect();
     let mut arguments = vec![format!("argv{number}")];
     arguments.extend_from_slice(&values[5..]);
@@ -74,6 +78,11 @@ fn drop_in(number: usize, values: &[String]) -> Option<Rendered> {
         Err(RenderError::Program(_)) => None,
         Err(other) => panic!("{other}"),
     }
+}
+
+/// systemd runs no program whose path has one of these.
+fn is_unsafe(character: char) -> bool {
+    character.is_ascii_control() || "\"'\\*?[".contains(character)
 }
 
 impl Rendered {

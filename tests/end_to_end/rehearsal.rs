@@ -1,0 +1,176 @@
+//! What a rehearsal beside dockerd shows before anything is touched, and that nothing of it stays.
+
+use crate::harness::{Lab, Output};
+
+const SETUP: &str = "rootless6 setup --yes --accept containers-restart";
+
+/// What a rehearsal, or what it has started, could leave.
+const LEFT: &str =
+    "ls -d $XDG_RUNTIME_DIR/rootless6-rehearsal* /tmp/rootlesskit-b* /tmp/rksys* 2>/dev/null
+    ps -eo comm,args | grep -vE '^(bash|ps|grep) ' | grep -E 'rootless6-rehearsal|sleep 4444'
+    true";
+
+/// pasta's place is taken by a shell script; asked for its version, it says pasta's own.
+fn stand_in_for_pasta(lab: &Lab, script: &str) -> String {
+    let text = format!(
+        "#!/bin/sh\ncase \"$*\" in *--version*) exec /usr/bin/pasta \"$@\" ;; esac\n{script}\n"
+    );
+    lab.write("~/stand-in/pasta", &text);
+    lab.alice("chmod 755 ~/stand-in/pasta").exits(0);
+    "--flag=--pasta-binary=/home/alice/stand-in/pasta".to_owned()
+}
+
+/// Setup ends before any downtime: containers, settings and dockerd are as they were.
+#[track_caller]
+fn refuses(lab: &Lab, flags: &str, status: i32) -> Output {
+    let before = (lab.tree(), lab.invocation(), containers(lab));
+    let setup = lab.alice(&format!("{SETUP} {flags}")).exits(status);
+    setup.says(&[
+        "rehearsal beside dockerd",
+        "nothing was changed",
+        "--rehearse never",
+    ]);
+    assert_eq!(before, (lab.tree(), lab.invocation(), containers(lab)));
+    nothing_is_left(lab);
+    setup
+}
+
+fn containers(lab: &Lab) -> String {
+    lab.alice("docker ps --no-trunc --format '{{.ID}} {{.State}}'")
+        .exits(0)
+        .stdout
+}
+
+#[track_caller]
+fn nothing_is_left(lab: &Lab) {
+    assert_eq!(lab.alice(LEFT).exits(0).stdout, "");
+}
+
+fn with_a_container(suite: &str) -> Option<Lab> {
+    let lab = Lab::up(suite)?;
+    lab.alice("docker run -d --name sleeper busybox sleep 600")
+        .exits(0);
+    Some(lab)
+}
+
+#[test]
+fn a_pasta_that_cannot_work_is_seen_before_any_downtime() {
+    let Some(lab) = with_a_container("trixie") else {
+        return;
+    };
+    for (script, words) in [
+        (
+            "echo 'No external interface' >&2; exit 1",
+            "No external interface",
+        ),
+        ("exec sleep 4444", "nobody serves tap0"),
+        ("sleep 4444 & yes rubbish >&2", "caused by: rubbish"),
+        (
+            "echo 'pasta: unrecognized option' >&2; exit 1",
+            "pasta-too-old",
+        ),
+    ] {
+        let flags = stand_in_for_pasta(&lab, script);
+        refuses(&lab, &flags, 3).says(&[words]);
+    }
+}
+
+#[test]
+fn a_rootlesskit_that_cannot_start_is_seen_before_any_downtime() {
+    let Some(lab) = with_a_container("trixie") else {
+        return;
+    };
+    refuses(&lab, "--flag=--no-such-option", 3).says(&["-no-such-option", "`--flag`"]);
+    for tun in ["chmod 600 /dev/net/tun", "mv /dev/net/tun /dev/net/away"] {
+        lab.root(tun).exits(0);
+        let setup = refuses(&lab, "", 5);
+        setup.says(&["tun-unavailable", "as root:", "/dev/net/tun"]);
+    }
+    lab.root("mv /dev/net/away /dev/net/tun").exits(0);
+    // As root does what was printed.
+    lab.root("chmod 666 /dev/net/tun").exits(0);
+    lab.set_up();
+}
+
+#[test]
+fn a_tap0_without_a_way_out_is_seen_before_any_downtime_and_the_restart_agrees() {
+    for (suite, net) in [("trixie", "pasta"), ("bookworm", "slirp4netns")] {
+        let Some(lab) = with_a_container(suite) else {
+            return;
+        };
+        let flags = format!("--net {net} --uplink never");
+        refuses(&lab, &flags, 3).says(&["rootlesskit-without-ipv6-config", "--uplink auto"]);
+        // It would not have worked, as one sees who goes ahead all the same.
+        let setup = lab.alice(&format!("{SETUP} {flags} --rehearse never"));
+        setup.exits(3).says(&["everything was put back"]);
+    }
+}
+
+#[test]
+fn what_passes_the_rehearsal_works() {
+    for (suite, flags) in [
+        ("trixie", ""),
+        ("forky", ""),
+        ("bookworm", "--net slirp4netns"),
+    ] {
+        let Some(lab) = Lab::up(suite) else { return };
+        let setup = lab.alice(&format!("{SETUP} {flags} --json"));
+        let setup = setup.exits(0).json();
+        let steps = setup["steps"].to_string();
+        assert!(steps.contains("rehearse"), "{steps}");
+        assert_eq!(setup["changed"], true);
+        nothing_is_left(&lab);
+    }
+}
+
+#[test]
+fn what_somebody_elses_command_may_mend_is_not_refused() {
+    let Some(lab) = Lab::up("trixie") else { return };
+    lab.plant(
+        "own-uplink.conf",
+        "[Service]\nExecStartPost=%h/.local/bin/rootless6 uplink\n",
+    );
+    lab.alice(&format!("{SETUP} --uplink never")).exits(0);
+    lab.ping_from("bridge").exits(0);
+}
+
+#[test]
+fn a_published_port_that_dockerd_holds_is_not_in_the_way() {
+    let Some(lab) = Lab::up("forky") else { return };
+    lab.plant(
+        "published.conf",
+        "[Service]\nEnvironment=\"DOCKERD_ROOTLESS_ROOTLESSKIT_FLAGS=-p 0.0.0.0:2376:2376/tcp\"\n",
+    );
+    lab.alice("systemctl --user restart docker").exits(0);
+    lab.alice(&format!("{SETUP} --net slirp4netns --port-driver builtin"))
+        .exits(0);
+}
+
+#[test]
+fn nothing_is_left_of_a_rehearsal_whose_program_was_killed() {
+    let Some(lab) = with_a_container("trixie") else {
+        return;
+    };
+    let before = (lab.tree(), lab.invocation(), containers(&lab));
+    let flags = stand_in_for_pasta(&lab, "sleep 4444 & exec sleep 4444");
+    for signal in ["KILL", "TERM"] {
+        lab.alice(&format!(
+            "{SETUP} {flags} >/dev/null 2>&1 & setup=$!
+            until pgrep -fx 'sleep 4444' >/dev/null; do sleep 0.05; done
+            kill -{signal} $setup; wait $setup
+            for i in $(seq 100); do
+                pgrep -f '[r]ootless6-rehearsal|^sleep 4444' >/dev/null || exit 0
+                sleep 0.1
+            done
+            exit 1"
+        ))
+        .exits(0);
+        lab.alice("sleep 0.2").exits(0);
+        nothing_is_left(&lab);
+    }
+    assert_eq!(before, (lab.tree(), lab.invocation(), containers(&lab)));
+    // What the keeper itself left when it was killed, too, is swept by the next run.
+    lab.alice("mkdir -p $XDG_RUNTIME_DIR/rootless6-rehearsal-1; touch -d '1 hour ago' $XDG_RUNTIME_DIR/rootless6-rehearsal-1 $XDG_RUNTIME_DIR/rootless6-rehearsal-1/lock")
+        .exits(0);
+    refuses(&lab, "--flag=--no-such-option", 3);
+}
