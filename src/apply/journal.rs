@@ -116,8 +116,16 @@ impl Journal {
     /// Exit 7 when another run holds the lock, exit 3 when the directory cannot be made, or is not
     /// the user's own.
     pub fn open(host: &Host) -> Result<Self> {
-        let (directory, path, made) = directory::make(&host.state)?;
-        let lock = Lock::take(directory.as_fd(), &path)?;
+        let (directory, path, made, lock) = loop {
+            let Some((directory, path, made)) = directory::make(&host.state)? else {
+                continue;
+            };
+            match Lock::take(directory.as_fd(), &path) {
+                // By a run that had recorded nothing, just now.
+                Err(_) if directory::is_removed(&directory) => {}
+                taken => break (directory, path, made, taken?),
+            }
+        };
         clear_away(&directory, &path)?;
         Ok(Self {
             directory,

@@ -46,8 +46,8 @@ pub(super) fn open(state: &Path) -> Result<Option<(OwnedFd, PathBuf)>> {
 }
 
 /// Opens it, made where it is not there, and private; and tells which directories were made for it,
-/// outermost first.
-pub(super) fn make(state: &Path) -> Result<(OwnedFd, PathBuf, Vec<PathBuf>)> {
+/// outermost first. None where another run has just removed it.
+pub(super) fn make(state: &Path) -> Result<Option<(OwnedFd, PathBuf, Vec<PathBuf>)>> {
     let path = state.join(NAME);
     let mut missing: Vec<_> = path.ancestors().take_while(|path| !path.exists()).collect();
     let mut made = Vec::new();
@@ -62,7 +62,7 @@ pub(super) fn make(state: &Path) -> Result<(OwnedFd, PathBuf, Vec<PathBuf>)> {
         chmodat(CWD, directory, PRIVATE, AtFlags::empty()).doing(doing)?;
     }
     let Some((open, path)) = open(state)? else {
-        return Err(Refusal::of(&path, Why::Errno(Errno::NOENT)).into());
+        return Ok(None);
     };
     let doing = || format!("keep {} private", path.display());
     let mode = Mode::from_raw_mode(fstat(&open).doing(doing)?.st_mode);
@@ -70,5 +70,10 @@ pub(super) fn make(state: &Path) -> Result<(OwnedFd, PathBuf, Vec<PathBuf>)> {
         // daemon.json may hold what is nobody else's business.
         fchmod(&open, PRIVATE).doing(doing)?;
     }
-    Ok((open, path, made))
+    Ok(Some((open, path, made)))
+}
+
+/// Whether a directory that is open has lost its name.
+pub(super) fn is_removed(directory: &OwnedFd) -> bool {
+    fstat(directory).is_ok_and(|stat| stat.st_nlink == 0)
 }

@@ -511,9 +511,9 @@ fn a_journal_that_is_not_the_users_own_is_not_read() {
     use std::os::unix::fs::{PermissionsExt, symlink};
 
     let home = Home::new();
-    drop(home.journal());
     let state = home.directory.path().join(".local/state");
     let journal = state.join("rootless6");
+    fs::create_dir_all(&journal).unwrap();
     let elsewhere = home.directory.path().join("elsewhere");
     let entry = journal.join("0001.json");
     // Entries are files of their own.
@@ -569,4 +569,22 @@ fn a_home_of_any_name_is_written_and_read() {
     assert_eq!(again, journal.entries().unwrap()[0]);
     assert_eq!(again.restore().restored, [path]);
     assert!(!home.join(".config").exists());
+}
+
+#[test]
+fn runs_that_record_nothing_are_in_nobodys_way() {
+    let home = Home::new();
+    let host = home.host();
+    fs::create_dir_all(&host.state).unwrap();
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for _ in 0..50 {
+                    let opened = Journal::open(&host).map(drop);
+                    let exit = opened.map_err(|error| (error.exit, error.to_string()));
+                    assert!(matches!(exit, Ok(()) | Err((Exit::Busy, _))), "{exit:?}");
+                }
+            });
+        }
+    });
 }
