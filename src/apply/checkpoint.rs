@@ -3,7 +3,8 @@
 //! A journal is worth what it is worth after a `kill -9`. Each effect is followed by a checkpoint;
 //! in a debug build `ROOTLESS6_CHECKPOINTS` names a file that each passed checkpoint is appended to,
 //! and `ROOTLESS6_KILL_AT` the place, `NAME` or `NAME:N` for the N-th time it is passed, where the
-//! program ends as by SIGKILL. A release build has none of this.
+//! program ends as by SIGKILL, or gets the signal that `ROOTLESS6_KILL_WITH` names. A release build has
+//! none of this.
 
 /// Passes a checkpoint.
 #[cfg(not(debug_assertions))]
@@ -35,6 +36,8 @@ pub fn pass(name: &str) {
     }
     let kill_at = std::env::var("ROOTLESS6_KILL_AT").unwrap_or_default();
     if kill_at == place || (kill_at == name && *times == 1) {
-        let _ = raise(Signal::SIGKILL);
+        let signal = std::env::var("ROOTLESS6_KILL_WITH").ok();
+        let signal = signal.and_then(|name| name.parse().ok());
+        let _ = raise(signal.unwrap_or(Signal::SIGKILL));
     }
 }
