@@ -101,6 +101,15 @@ impl Image {
         }
     }
 
+    /// The same with the permission bits of another: who has changed those since wants them so.
+    pub(super) fn with_mode_of(&self, other: &Self) -> Self {
+        let mut image = self.clone();
+        if let (Self::File { mode, .. }, Some(others)) = (&mut image, other.mode()) {
+            *mode = others;
+        }
+        image
+    }
+
     /// Permission bits.
     pub(super) fn mode(&self) -> Option<u32> {
         match self {

@@ -155,11 +155,14 @@ impl Tree {
 
     /// Removes a directory, if it is empty.
     pub(super) fn remove_directory(&self, path: &Path) -> Result<()> {
-        let Some(place) = self.place(path)? else {
+        let Ok(Some(place)) = self.place(path) else {
             return Ok(());
         };
-        unlinkat(&place.directory, &place.name, AtFlags::REMOVEDIR)
-            .doing(|| format!("remove {}", path.display()))
+        match unlinkat(&place.directory, &place.name, AtFlags::REMOVEDIR) {
+            // Somebody else may have put something there by now, or in its place.
+            Err(Errno::NOTEMPTY | Errno::EXIST | Errno::NOENT | Errno::NOTDIR) => Ok(()),
+            removed => removed.doing(|| format!("remove {}", path.display())),
+        }
     }
 
     fn walk(&self, directory: &Path) -> std::result::Result<Walked, Refusal> {

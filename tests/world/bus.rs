@@ -186,7 +186,7 @@ struct Job {
 
 impl Job {
     fn path(&self) -> zbus::Result<OwnedObjectPath> {
-        Ok(format!("{ROOT}/job/{}", self.id).try_into()?)
+        format!("{ROOT}/job/{}", self.id).try_into()
     }
 }
 
@@ -262,7 +262,7 @@ fn object(unit: &str) -> zbus::Result<OwnedObjectPath> {
             }
         })
         .collect();
-    Ok(format!("{ROOT}/unit/{escaped}").try_into()?)
+    format!("{ROOT}/unit/{escaped}").try_into()
 }
 
 fn properties(

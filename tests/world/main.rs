@@ -10,6 +10,7 @@
 
 mod bus;
 mod dockerd;
+mod edited_meanwhile;
 mod engine;
 mod manager;
 mod parallel;

@@ -50,12 +50,23 @@ impl Tree {
         }
     }
 
-    /// Makes a path what it is in another tree, with the directories above it.
-    pub(crate) fn takes_over(&mut self, other: &Self, path: &Path) {
+    /// Makes a path what it is in another tree, with the directories above it; or removes it, with
+    /// those that are empty then and were not there in the beginning.
+    pub(crate) fn takes_over(&mut self, other: &Self, path: &Path, beginning: &Self) {
         self.0.remove(path);
-        let there = other.0.get(path).is_some();
-        for path in path.ancestors().filter(|_| there) {
-            self.0.insert(path.to_owned(), other.0[path].clone());
+        let there = other.0.contains_key(path);
+        for above in path.ancestors() {
+            let is_empty = |tree: &Self| {
+                !tree
+                    .0
+                    .keys()
+                    .any(|known| known != above && known.starts_with(above))
+            };
+            if there {
+                self.0.insert(above.to_owned(), other.0[above].clone());
+            } else if is_empty(self) && !beginning.0.contains_key(above) {
+                self.0.remove(above);
+            }
         }
     }
 

@@ -137,7 +137,7 @@ impl Change {
             return Ok(Back::Edited(now));
         }
         checkpoint::pass("file-found");
-        match place.swap(&temporary, &after, &self.before)? {
+        match place.swap(&temporary, &after, &self.before.with_mode_of(&now))? {
             Swapped::Done => Ok(Back::Stands),
             Swapped::Edited => Ok(Back::Edited(place.look()?)),
         }

@@ -253,8 +253,8 @@ impl Entry {
             checkpoint::pass("file-restored");
         }
         for directory in self.made_directories.iter().rev() {
-            // Somebody else may have put something there by now; then it stays.
-            let _ = self.tree.remove_directory(directory);
+            done.failed
+                .extend(self.tree.remove_directory(directory).err());
             checkpoint::pass("directory-removed");
         }
         done
