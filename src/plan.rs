@@ -254,7 +254,7 @@ fn unwritable(error: &dropin::RenderError) -> Error {
     let refused = Error::cannot(Exit::NotApplied, "write our drop-in").caused_by(error);
     match error {
         dropin::RenderError::Program(_) => refused.hint(
-            "move this program to a path without them, such as `/usr/local/bin/rootless6`, and run it from there",
+            "move this program to a plainer path, such as `/usr/local/bin/rootless6`, and run it from there",
         ),
         _ => refused,
     }

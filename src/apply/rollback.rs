@@ -136,28 +136,6 @@ impl Site<'_> {
         Afterwards::of(telling, &unit, has_job.unwrap_or(true))
     }
 
-    /// Takes back what runs that were killed have left unfinished of this unit; none where there is
-    /// nothing of that kind.
-    ///
-    /// # Errors
-    /// As [`Site::roll_back`].
-    pub async fn finish_undo(
-        &self,
-        journal: &Journal,
-        progress: &mut dyn Progress,
-    ) -> Result<Option<Restored>> {
-        let mut entries = journal.entries()?;
-        entries.retain(|entry| entry.unit == self.host.unit && entry.is_unfinished());
-        if entries.is_empty() {
-            return Ok(None);
-        }
-        entries.reverse();
-        let afterwards = self.afterwards(&entries).await;
-        self.roll_back(journal, &mut entries, afterwards, progress)
-            .await
-            .map(Some)
-    }
-
     /// Puts everything back that these entries recorded, then does with dockerd what is asked.
     /// `entries` are newest first.
     ///

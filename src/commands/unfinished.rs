@@ -73,7 +73,7 @@ fn tell(host: &Host, entry: &Entry, command: &Command, ui: Ui) {
         ui.say(&format!("    {}", host.short(path)));
     }
     if !matches!(command, Command::Undo(_)) {
-        let flag = human::of(&entry.unit);
+        let flag = human::unit_flag(&entry.unit);
         ui.say(&format!(
             "  `rootless6 undo{flag}` puts back what was there before"
         ));

@@ -19,7 +19,7 @@ mod snippets;
 mod wrap;
 
 pub use checks::{checks_in_words, verdict, verdict_in_words, verification, verification_within};
-pub use generations::{Generation, confirmed, cut_short, generations, in_force_already, of};
+pub use generations::{Generation, confirmed, cut_short, generations, in_force_already, unit_flag};
 pub use ping::{ping_event, pinged, vantage_point};
 pub use preview::{explanation, preview};
 pub use snippets::snippets;

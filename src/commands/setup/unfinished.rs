@@ -5,12 +5,12 @@ use std::time::Duration;
 use super::Scene;
 use super::consent::running;
 use crate::apply::journal::{Entry, Journal};
-use crate::apply::{Afterwards, Site, Skipped};
+use crate::apply::{Afterwards, Site, Skipped, unfinished};
 use crate::cli::{Accept, Global, Setup};
 use crate::commands::recover::open_soon;
 use crate::error::{Error, Exit, Result};
-use crate::facts::typed;
 use crate::host::Host;
+use crate::report::human;
 use crate::ui::{Steps, Ui};
 use crate::wizard::{self, Terminal};
 
@@ -36,7 +36,7 @@ pub(super) async fn finish_first(
     ui: Ui,
     steps: &mut Steps,
 ) -> Result<()> {
-    let entries = left_over(journal, global.unit())?;
+    let mut entries = left_over(journal, global.unit())?;
     if entries.is_empty() {
         return Ok(());
     }
@@ -46,7 +46,8 @@ pub(super) async fn finish_first(
         systemd: scene.systemd()?,
         patience: Duration::from_secs(global.timeout),
     };
-    let restarts = site.afterwards(&entries).await != Afterwards::Leave;
+    let afterwards = site.afterwards(&entries).await;
+    let restarts = afterwards != Afterwards::Leave;
     ui.say("An earlier run was cut short and left its work half done; it is taken back first:");
     for path in entries.iter().flat_map(Entry::paths) {
         ui.say(&format!("  {}", scene.host.short(path)));
@@ -62,7 +63,9 @@ pub(super) async fn finish_first(
     } else if restarts {
         agreed(arguments, &scene).await?;
     }
-    let restored = site.finish_undo(journal, steps).await?.unwrap_or_default();
+    let restored = site
+        .roll_back(journal, &mut entries, afterwards, steps)
+        .await?;
     for Skipped { path, why, .. } in &restored.skipped {
         ui.say(&format!("  {} stays: {why}", scene.host.short(path)));
     }
@@ -72,20 +75,24 @@ pub(super) async fn finish_first(
 
 /// What is unfinished of this unit, newest first.
 fn left_over(journal: &Journal, unit: &str) -> Result<Vec<Entry>> {
-    let mut entries = journal.entries()?;
-    if entries.iter().any(|entry| entry.waits_for().is_some()) {
+    let entries = journal.entries()?;
+    if let Some(waiting) = entries.iter().find(|entry| entry.waits_for().is_some()) {
+        let flag = human::unit_flag(&waiting.unit);
         return Err(Error::new(
             Exit::NotApplied,
-            "an earlier setup waits to be confirmed, and nothing is built on it before",
+            format!(
+                "an earlier setup of {} waits to be confirmed, and nothing is built on it before",
+                waiting.unit
+            ),
         )
-        .hint("`rootless6 confirm` keeps it")
-        .hint("`rootless6 undo --yes` takes it back"));
+        .hint(format!("`rootless6 confirm{flag}` keeps it"))
+        .hint(format!("`rootless6 undo --yes{flag}` takes it back")));
     }
-    entries.retain(Entry::is_unfinished);
-    entries.reverse();
-    match entries.iter().find(|entry| entry.unit != unit) {
-        None => Ok(entries),
-        Some(other) => Err(Error::new(
+    let others = entries
+        .iter()
+        .find(|entry| entry.is_unfinished() && entry.unit != unit);
+    if let Some(other) = others {
+        return Err(Error::new(
             Exit::NotApplied,
             format!(
                 "an earlier setup of {} was cut short and left its work half done",
@@ -93,10 +100,11 @@ fn left_over(journal: &Journal, unit: &str) -> Result<Vec<Entry>> {
             ),
         )
         .hint(format!(
-            "`rootless6 undo --yes --unit {}` puts back what was there",
-            typed(&other.unit)
-        ))),
+            "`rootless6 undo --yes{}` puts back what was there",
+            human::unit_flag(&other.unit)
+        )));
     }
+    Ok(unfinished::of(entries, Some(unit)))
 }
 
 async fn agreed(arguments: &Setup, scene: &Scene) -> Result<()> {

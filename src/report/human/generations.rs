@@ -100,7 +100,7 @@ pub fn confirmed(unit: &str) -> String {
         "{} confirmed  the new settings of {unit} are kept\n\
          `rootless6 undo{}` takes them back at any time.\n",
         sign(Sign::Good),
-        of(unit),
+        unit_flag(unit),
     )
 }
 
@@ -110,7 +110,7 @@ pub fn in_force_already(unit: &str) -> String {
 }
 
 /// The flag that names a unit, where it is not the usual one.
-pub fn of(unit: &str) -> String {
+pub fn unit_flag(unit: &str) -> String {
     if unit == crate::cli::DEFAULT_UNIT {
         return String::new();
     }
