@@ -1,17 +1,22 @@
 use std::fs::File;
 use std::io::{self, Read as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
 use nix::fcntl::OFlag;
 
-/// The bytes of a regular file. A FIFO, which would keep the reader for ever, is none.
+/// The bytes of a regular file, and none of a device: /dev/null is what masks a file. A FIFO, which
+/// would keep the reader for ever, is neither.
 pub(super) fn bytes(path: &Path) -> io::Result<Vec<u8>> {
     let mut file = File::options()
         .read(true)
         .custom_flags(OFlag::O_NONBLOCK.bits())
         .open(path)?;
-    if !file.metadata()?.is_file() {
+    let kind = file.metadata()?.file_type();
+    if kind.is_char_device() {
+        return Ok(Vec::new());
+    }
+    if !kind.is_file() {
         return Err(io::Error::other("it is not a regular file"));
     }
     let mut bytes = Vec::new();
