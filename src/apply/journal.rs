@@ -201,6 +201,43 @@ impl Journal {
         Ok(never_live)
     }
 
+    /// Those that go back with an open entry, newest first, and why others are not to be had.
+    pub fn going_with(&self, entry: &Entry) -> (Vec<Entry>, Option<Error>) {
+        let (mut found, mut missing) = (Vec::new(), None);
+        if entry.with.is_empty() {
+            return (found, missing);
+        }
+        match self.records() {
+            Err(error) => missing = Some(error),
+            Ok(records) => {
+                let with = |record: &Record| entry.with.contains(&record.generation);
+                for record in records.into_iter().rev().filter(with) {
+                    match record.entry {
+                        Ok(other) if entry.goes_with(&other) => found.push(other),
+                        Ok(_) => {}
+                        Err(error) => missing = Some(error),
+                    }
+                }
+            }
+        }
+        (found, missing)
+    }
+
+    /// Marks an open generation as in force, and those before it that its restart has taken up. It
+    /// is the last: until then all of them go back together.
+    ///
+    /// # Errors
+    /// When the journal cannot be written.
+    pub fn settle(&self, entry: &mut Entry) -> Result<()> {
+        // One that cannot be read does not keep the others from being in force.
+        let (taken_up, _) = self.going_with(entry);
+        for mut taken_up in taken_up {
+            taken_up.mark(self, State::Applied)?;
+            checkpoint::pass("taken-up-marked");
+        }
+        entry.mark(self, State::Applied)
+    }
+
     /// Begins a generation, and has it on disk.
     ///
     /// # Errors
@@ -234,6 +271,8 @@ impl Journal {
             planned,
             invocation: String::new(),
             environment: BTreeMap::new(),
+            replaces: None,
+            with: Vec::new(),
             changes: Vec::new(),
             made_directories: Vec::new(),
             tree: self.tree.clone(),

@@ -42,17 +42,21 @@ pub struct Started {
 const PROOF: Duration = Duration::from_secs(300);
 
 impl Site<'_> {
-    /// Restarts dockerd for a generation, which records that first.
+    /// Restarts dockerd for a generation, which records that first, and which others its restart
+    /// takes up: they go back with it.
     ///
     /// # Errors
-    /// As [`Site::restart`], and when the journal cannot be written.
+    /// As [`Site::restart`], and when the journal cannot be read or written.
     pub async fn restart_for(&self, journal: &Journal, entry: &mut Entry) -> Result<Started> {
         let patience = self.patience + self.wait_online().await + PROOF;
         entry.deadline = Some(Deadline::after(patience));
+        let taken_up = journal.never_live(&self.host.unit)?;
         entry.restarted = true;
+        entry.take_along(&taken_up);
         if let Err(error) = entry.mark(journal, State::Begun) {
             // What is not on disk has not happened.
             entry.restarted = false;
+            entry.with.clear();
             return Err(error);
         }
         checkpoint::pass("restart-recorded");
@@ -137,7 +141,7 @@ impl Site<'_> {
 
     /// A socket that nobody answers on may be that of a unit that crashes again and again: watch
     /// the unit beside it. Tells how the unit was before the first answer.
-    async fn answers(&self, deadline: Instant) -> Result<Unit> {
+    pub(super) async fn answers(&self, deadline: Instant) -> Result<Unit> {
         let begun = self.unit().await?;
         let crashes = async {
             loop {

@@ -15,6 +15,10 @@ use crate::facts::{Seen, Unit, typed};
 use crate::host::engine;
 use crate::ui::Progress;
 
+mod afterwards;
+
+pub use afterwards::Afterwards;
+
 /// However little time a setup was given, the way back gets enough.
 const PATIENCE: Duration = Duration::from_secs(90);
 
@@ -25,95 +29,44 @@ pub(super) const SLACK: Duration = Duration::from_secs(60);
 /// What a healthy Engine may take to answer.
 const ANSWER: Duration = Duration::from_secs(5);
 
-/// What becomes of dockerd once the old files are back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Afterwards {
-    /// It goes on as it is: it was never restarted, or it does not run.
-    Leave,
-    /// It is restarted, and must answer.
-    Restart,
-    /// It is restarted, and may go on failing as it did before.
-    Retry,
-    /// It is stopped.
-    Stop,
-}
-
-impl Afterwards {
-    /// What becomes of dockerd when this generation is taken back, as its unit is now.
-    ///
-    /// One that runs on undisturbed since before the generation is left alone, and so is one that
-    /// its user has stopped, and one whose unit has gone or is masked.
-    pub fn of(entry: &Entry, unit: &Seen<Unit>, has_job: bool) -> Self {
-        if unit.is_loaded() == Some(false) {
-            return Self::Leave;
-        }
-        let unit = unit.is().filter(|_| !has_job);
-        let is_stopped = unit.is_some_and(|unit| unit.active_state == "inactive");
-        let is_the_same = unit.is_some_and(|unit| unit.invocation_id == entry.invocation);
-        let is_active = unit.is_some_and(Unit::is_active);
-        let is_under_way = matches!(entry.state, State::Begun | State::Undoing);
-        match entry.was {
-            _ if is_under_way && entry.is_empty() && !entry.restarted => Self::Leave,
-            _ if !is_under_way && is_stopped => Self::Leave,
-            Was::Answering if !is_under_way => Self::Restart,
-            Was::Failing | Was::Stopped if !is_under_way => Self::Retry,
-            Was::Answering if is_the_same && is_active => Self::Leave,
-            Was::Answering => Self::Restart,
-            Was::Failing if is_the_same => Self::Leave,
-            Was::Failing => Self::Retry,
-            Was::Stopped if is_stopped => Self::Leave,
-            Was::Stopped if entry.restarted => Self::Stop,
-            Was::Stopped => Self::Retry,
-        }
-    }
-
-    fn in_words(self) -> &'static str {
-        match self {
-            Self::Leave => "leave dockerd as it is",
-            Self::Restart => "restart dockerd with the old settings",
-            Self::Retry => {
-                "start dockerd with the old settings, with which it did not answer before"
-            }
-            Self::Stop => "stop dockerd, which was not running before",
-        }
-    }
-}
-
 impl Entry {
     /// Records what was decided, so that another process would decide the same.
+    ///
+    /// # Errors
+    /// When the journal cannot be written.
     fn undoing(
         &mut self,
         journal: &Journal,
         afterwards: Afterwards,
         unit: &Seen<Unit>,
         patience: Duration,
-    ) {
-        let had_begun = matches!(self.state, State::Begun | State::Undoing);
-        if !had_begun {
+    ) -> Result<()> {
+        if !self.is_open() {
             // What it was before this generation says nothing about today.
             self.environment.clear();
-            self.invocation = match (afterwards, unit) {
-                (Afterwards::Leave, Seen::Is(unit)) => unit.invocation_id.clone(),
-                _ => String::new(),
-            };
+            self.replaces = None;
+            let now = unit.is().filter(|_| afterwards == Afterwards::Leave);
+            self.invocation = now.map_or(String::new(), |unit| unit.invocation_id.clone());
             self.was = match afterwards {
-                Afterwards::Restart => Was::Answering,
+                Afterwards::Leave if now.is_some_and(Unit::is_active) => Was::Answering,
+                Afterwards::Restart | Afterwards::Await => Was::Answering,
                 Afterwards::Retry => Was::Failing,
                 Afterwards::Leave | Afterwards::Stop => Was::Stopped,
             };
+        } else if afterwards == Afterwards::Retry {
+            self.was = Was::Failing;
         }
         self.restarted |= afterwards != Afterwards::Leave;
         self.deadline = Some(Deadline::after(patience));
-        // A disk that is full must not keep the old state from coming back.
-        let _ = self.mark(journal, State::Undoing);
+        self.mark(journal, State::Undoing)
     }
 
-    /// A file that somebody has edited since stays, and with it the generation stands.
+    /// A file that somebody has edited since stays, and with it a part of the generation.
     fn undone(&mut self, journal: &Journal, restored: &Restored) {
         let state = if restored.skipped.is_empty() {
             State::Undone
         } else {
-            State::Applied
+            State::Partly
         };
         // Unmarked, it is undone once more one day, which finds everything in place.
         let _ = self.mark(journal, state);
@@ -121,19 +74,17 @@ impl Entry {
 }
 
 impl Site<'_> {
-    /// What becomes of dockerd when these are taken back, newest first. Several that stand go back
-    /// to what was before the oldest; one that was cut short knows what it did itself.
+    /// What becomes of dockerd when these are taken back, newest first.
     pub async fn afterwards(&self, entries: &[Entry]) -> Afterwards {
-        let cut_short = entries.first().filter(|newest| newest.is_unfinished());
-        let Some(telling) = cut_short.or(entries.last()) else {
+        if entries.is_empty() {
             return Afterwards::Leave;
-        };
+        }
         let (unit, has_job) = tokio::join!(
             self.systemd.unit(&self.host.unit),
             self.systemd.has_job(&self.host.unit)
         );
         let unit = unit.unwrap_or_else(|error| Seen::Unknown(error.to_string()));
-        Afterwards::of(telling, &unit, has_job.unwrap_or(true))
+        Afterwards::of_all(entries, &unit, has_job.unwrap_or(true))
     }
 
     /// Puts everything back that these entries recorded, then does with dockerd what is asked.
@@ -151,8 +102,21 @@ impl Site<'_> {
         let before = self.systemd.unit(&self.host.unit).await;
         let before = before.unwrap_or_else(|error| Seen::Unknown(error.to_string()));
         let patience = self.patience.max(PATIENCE) + self.wait_online().await + SLACK;
-        for entry in entries.iter_mut() {
-            entry.undoing(journal, afterwards, &before, patience);
+        let Some((newest, others)) = entries.split_first_mut() else {
+            return Ok(Restored::default());
+        };
+        // A disk that is full must not keep an old state from coming back that is on record as to
+        // be brought back; anything else is on record before it begins.
+        let is_on_record = newest.is_open()
+            && (others.iter()).all(|other| other.is_open() || newest.goes_with(other));
+        newest.take_along(others);
+        match newest.undoing(journal, afterwards, &before, patience) {
+            Err(error) if !is_on_record => return Err(error),
+            _ => {}
+        }
+        for other in others {
+            other.with.clear();
+            let _ = other.undoing(journal, afterwards, &before, patience);
         }
         checkpoint::pass("undoing");
         // Without it this process is the only one to bring the old state back; it is at it.
@@ -176,8 +140,12 @@ impl Site<'_> {
             true => self.is_as_before(entries).await,
             false => Ok(()),
         };
+        if let Some(newest) = entries.first_mut() {
+            self.replacing(journal, newest, afterwards).await;
+        }
         let brought_back = self.bring_back(afterwards, progress).await.and(as_before);
-        for (entry, restored) in entries.iter_mut().zip(&each) {
+        // The newest leads to the others, and is the last to be over.
+        for (entry, restored) in entries.iter_mut().zip(&each).rev() {
             entry.undone(journal, restored);
         }
         checkpoint::pass("undone");
@@ -222,6 +190,18 @@ impl Site<'_> {
         Ok(())
     }
 
+    /// Records which start of dockerd is to go: any other has begun with the old settings.
+    async fn replacing(&self, journal: &Journal, newest: &mut Entry, afterwards: Afterwards) {
+        if !matches!(afterwards, Afterwards::Restart | Afterwards::Retry) {
+            return;
+        }
+        let unit = self.unit().await.ok();
+        newest.replaces = unit.map(|unit| unit.invocation_id);
+        // Where this is not on disk, dockerd is restarted once more.
+        let _ = newest.save(journal);
+        checkpoint::pass("replacing");
+    }
+
     async fn bring_back(&self, afterwards: Afterwards, progress: &mut dyn Progress) -> Result<()> {
         // Of a unit that has gone, or is masked, there is nothing to start.
         let loaded = self.systemd.unit(&self.host.unit).await?.is_loaded();
@@ -237,6 +217,9 @@ impl Site<'_> {
             Afterwards::Leave => {}
             Afterwards::Restart => {
                 site.restart().await?;
+            }
+            Afterwards::Await => {
+                site.answers(Instant::now() + site.patience).await?;
             }
             Afterwards::Retry => self.systemd.kick(&self.host.unit).await?,
             Afterwards::Stop => {
@@ -301,91 +284,4 @@ impl Site<'_> {
 fn still_to_do() -> Error {
     Error::cannot(Exit::RollbackFailed, "put the old state back")
         .hint("`rootless6 undo --yes` tries again")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const FILE: &str = r#"{"path": "/x", "before": "absent", "after": {"text": ""}}"#;
-
-    fn entry(json: &str) -> Entry {
-        with(json, FILE)
-    }
-
-    fn with(json: &str, files: &str) -> Entry {
-        let json = format!(
-            r#"{{"schema": 1, "generation": 1, "unit": "docker.service", {json},
-            "changes": [{files}], "made_directories": []}}"#
-        );
-        serde_json::from_str(&json).unwrap()
-    }
-
-    /// `active` with the InvocationID from before, `active*` with another, `active+` with a job.
-    fn unit(state: &str) -> (Seen<Unit>, bool) {
-        let active_state = state.trim_end_matches(['*', '+']);
-        let invocation_id = if state.ends_with('*') { "b" } else { "a" };
-        let unit = Unit {
-            load_state: "loaded".to_owned(),
-            active_state: active_state.to_owned(),
-            invocation_id: invocation_id.to_owned(),
-            ..Unit::default()
-        };
-        (Seen::Is(unit), state.ends_with('+'))
-    }
-
-    #[test]
-    fn a_dockerd_that_was_not_disturbed_is_left_alone_and_the_others_go_back() {
-        use Afterwards::{Leave, Restart, Retry, Stop};
-        for (state, was, restarted, unit_is, then) in [
-            ("begun", "answering", false, "active", Leave),
-            ("begun", "answering", true, "active", Leave),
-            ("begun", "answering", true, "active+", Restart),
-            ("begun", "answering", true, "deactivating", Restart),
-            ("begun", "answering", true, "active*", Restart),
-            ("begun", "answering", false, "active*", Restart),
-            ("begun", "answering", true, "failed", Restart),
-            ("begun", "failing", false, "activating", Leave),
-            ("begun", "failing", true, "active*", Retry),
-            ("begun", "stopped", false, "inactive", Leave),
-            ("begun", "stopped", true, "active*", Stop),
-            ("begun", "stopped", false, "active*", Retry),
-            ("undoing", "answering", true, "active*", Restart),
-            ("undoing", "stopped", false, "inactive", Leave),
-            ("applied", "answering", true, "active*", Restart),
-            ("applied", "answering", true, "inactive", Leave),
-            ("applied", "answering", true, "failed", Restart),
-            ("applied", "failing", true, "active*", Retry),
-            ("applied", "stopped", true, "active*", Retry),
-            ("written", "answering", false, "active", Restart),
-            ("unconfirmed", "answering", true, "active*", Restart),
-        ] {
-            let entry = entry(&format!(
-                r#""state": "{state}", "was": "{was}", "restarted": {restarted}, "invocation": "a""#
-            ));
-            let (unit, has_job) = unit(unit_is);
-            let decided = Afterwards::of(&entry, &unit, has_job);
-            assert_eq!(decided, then, "{state} {was} {restarted} {unit_is}");
-        }
-    }
-
-    #[test]
-    fn of_a_unit_that_is_not_known_nothing_good_is_assumed() {
-        let entry = entry(r#""state": "begun", "invocation": "a", "restarted": true"#);
-        let unknown = Seen::Unknown("no answer".to_owned());
-        for (unit, then) in [
-            (unknown, Afterwards::Restart),
-            (Seen::Absent, Afterwards::Leave),
-            (Seen::Is(Unit::default()), Afterwards::Leave),
-        ] {
-            assert_eq!(Afterwards::of(&entry, &unit, false), then, "{unit:?}");
-        }
-    }
-
-    #[test]
-    fn where_nothing_was_written_nothing_is_restarted() {
-        let nothing = with(r#""state": "begun""#, "");
-        let (unit, has_job) = unit("active*");
-        assert_eq!(Afterwards::of(&nothing, &unit, has_job), Afterwards::Leave);
-    }
 }

@@ -10,19 +10,27 @@ use crate::host::{Host, process};
 /// comes first.
 const TAKING_OVER: Duration = Duration::from_secs(30);
 
-/// The unfinished generations of a unit, else of the newest one's unit; newest first, as they are
-/// to be taken back.
+/// The unfinished generations of a unit, else of the newest one's unit, and those that go with them;
+/// newest first, as they are to be taken back.
 pub fn of(entries: Vec<Entry>, unit: Option<&str>) -> Vec<Entry> {
-    let mut unfinished: Vec<_> = entries
-        .into_iter()
-        .rev()
-        .filter(Entry::is_unfinished)
+    let mut unfinished = entries.iter().rev().filter(|entry| entry.is_unfinished());
+    let newest = unfinished.next().map(|entry| entry.unit.clone());
+    let Some(unit) = unit.map(str::to_owned).or(newest) else {
+        return Vec::new();
+    };
+    together(entries, |entry| entry.is_unfinished() && entry.unit == unit)
+}
+
+/// Those that are wanted, and those that go back with them; newest first.
+pub fn together(mut entries: Vec<Entry>, is_wanted: impl Fn(&Entry) -> bool) -> Vec<Entry> {
+    let wanted: Vec<_> = entries
+        .iter()
+        .filter(|entry| is_wanted(entry))
+        .cloned()
         .collect();
-    let newest = unfinished.first().map(|entry| entry.unit.clone());
-    if let Some(unit) = unit.map(str::to_owned).or(newest) {
-        unfinished.retain(|entry| entry.unit == unit);
-    }
-    unfinished
+    entries.retain(|entry| is_wanted(entry) || wanted.iter().any(|other| other.goes_with(entry)));
+    entries.reverse();
+    entries
 }
 
 /// Ends the run that holds the lock, where all that it can be about was to be over by now: it is
@@ -71,6 +79,7 @@ mod tests {
             (State::Unconfirmed, Some(0), true, false),
             (State::Written, Some(0), false, false),
             (State::Applied, Some(0), false, false),
+            (State::Partly, Some(0), false, false),
             (State::Undone, None, false, false),
         ] {
             let entry = entry(state, seconds);

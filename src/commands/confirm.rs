@@ -33,7 +33,7 @@ async fn confirm(global: &Global, ui: Ui) -> Result<(Exit, String, Option<u32>)>
     if entry.waits_for().is_none() {
         return not_waiting(&entry);
     }
-    entry.mark(&journal, State::Applied)?;
+    journal.settle(&mut entry)?;
     let host = Host {
         unit: entry.unit.clone(),
         ..host
@@ -66,6 +66,10 @@ fn not_waiting(entry: &Entry) -> Result<(Exit, String, Option<u32>)> {
         State::Unconfirmed => Err(too_late("its time was over, so the old settings come back")
             .hint("see `rootless6 undo --list`")
             .hint("`rootless6 undo --yes` puts them back right now")),
+        State::Partly => Err(
+            too_late("it was taken back, but for files that were edited since")
+                .hint("see `rootless6 undo --list`"),
+        ),
         State::Undone => Err(nothing("the last setup was taken back")),
         State::Written => Err(nothing(
             "the last setup has written its files only, and dockerd does not run with them yet",

@@ -41,14 +41,14 @@ pub(super) struct Undone {
     home: PathBuf,
     generations: Vec<u32>,
     restored: Restored,
-    /// Whether an earlier setup still stands.
-    earlier: bool,
+    /// The unit of an earlier setup that still stands.
+    earlier: Option<String>,
 }
 
 impl Undone {
     /// For people.
     pub(super) fn text(&self) -> String {
-        human::restored(&self.home, &self.restored, self.earlier)
+        human::restored(&self.home, &self.restored, self.earlier.as_deref())
     }
 }
 
@@ -65,7 +65,7 @@ async fn undo(arguments: &Undo, global: &Global, ui: Ui, steps: &mut Steps) -> R
             home: host.home,
             generations: Vec::new(),
             restored: Restored::default(),
-            earlier: false,
+            earlier: None,
         });
     }
     let ask = (!arguments.yes).then_some(ui);
@@ -96,8 +96,11 @@ async fn take_back(
     ask_on: Option<Ui>,
     steps: &mut Steps,
 ) -> Result<Undone> {
-    let unit = entries.first().map_or(global.unit(), |entry| &entry.unit);
-    let scene = Scene::look(unit).await?;
+    let unit = entries
+        .first()
+        .map_or(global.unit(), |entry| &entry.unit)
+        .to_owned();
+    let scene = Scene::look(&unit).await?;
     let site = Site {
         host: &scene.host,
         systemd: scene.systemd().map_err(then_again)?,
@@ -113,9 +116,16 @@ async fn take_back(
     Ok(Undone {
         generations: entries.iter().map(|entry| entry.generation).collect(),
         restored,
-        earlier: matches!(standing(journal, global), Ok(Some(_))),
+        earlier: earlier(journal, &unit, global),
         home: scene.facts.home,
     })
+}
+
+/// Whose setup still stands, if one does: of this unit, or of another where none was named.
+fn earlier(journal: &Journal, unit: &str, global: &Global) -> Option<String> {
+    let of_any = || standing(journal, global).ok().flatten();
+    let standing = journal.standing_of(unit).ok().flatten().or_else(of_any)?;
+    Some(standing.unit)
 }
 
 fn then_again(mut error: Error) -> Error {
@@ -135,13 +145,21 @@ fn chosen(journal: &Journal, host: &Host, arguments: &Undo, global: &Global) -> 
     if let Some(generation) = arguments.to {
         return after(journal, generation, global);
     }
-    let unfinished = unfinished::of(journal::look(host)?, global.unit.as_deref());
+    let entries = journal::look(host)?;
+    let unfinished = unfinished::of(entries.clone(), global.unit.as_deref());
     if !unfinished.is_empty() {
         return Ok(unfinished);
     }
-    Ok(standing(journal, global)?.into_iter().collect())
+    let Some(standing) = standing(journal, global)? else {
+        return Ok(Vec::new());
+    };
+    let newest = standing.generation;
+    Ok(unfinished::together(entries, |entry| {
+        entry.generation == newest
+    }))
 }
 
+/// All after a generation, and what was left half done before it.
 fn after(journal: &Journal, generation: u32, global: &Global) -> Result<Vec<Entry>> {
     let mut records = journal.records()?;
     if generation > 0 && records.iter().all(|record| record.generation != generation) {
@@ -152,15 +170,19 @@ fn after(journal: &Journal, generation: u32, global: &Global) -> Result<Vec<Entr
         .hint("`rootless6 undo --list` shows those that there are")
         .hint("`rootless6 undo --to 0` takes all of them back"));
     }
-    records.retain(|record| record.generation > generation);
-    let entries = records.into_iter().rev().map(|record| record.entry);
-    let mut entries = entries.collect::<Result<Vec<_>>>()?;
-    entries.retain(Entry::stands);
-    let newest = entries.first().map(|entry| entry.unit.clone());
-    if let Some(unit) = global.unit.clone().or(newest) {
-        entries.retain(|entry| entry.unit == unit);
-    }
-    Ok(entries)
+    let is_after = |entry: &Entry| entry.generation > generation && entry.stands();
+    records.retain(|record| record.generation > generation || record.entry.is_ok());
+    let entries = records.into_iter().map(|record| record.entry);
+    let entries = entries.collect::<Result<Vec<_>>>()?;
+    let is_wanted = |entry: &Entry| is_after(entry) || entry.is_unfinished();
+    let newest = entries.iter().rev().find(|entry| is_wanted(entry));
+    let unit = global
+        .unit
+        .clone()
+        .or(newest.map(|entry| entry.unit.clone()));
+    Ok(unfinished::together(entries, |entry| {
+        is_wanted(entry) && unit.as_ref().is_none_or(|unit| entry.unit == *unit)
+    }))
 }
 
 fn standing(journal: &Journal, global: &Global) -> Result<Option<Entry>> {
@@ -224,7 +246,7 @@ fn ask(host: &Host, entries: &[Entry], afterwards: Afterwards, ui: Ui) -> Result
         ));
     }
     match afterwards {
-        Afterwards::Leave => {}
+        Afterwards::Leave | Afterwards::Await => {}
         Afterwards::Restart | Afterwards::Retry => ui.say(&format!(
             "{} is then restarted: running containers stop.",
             host.unit

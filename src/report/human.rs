@@ -298,7 +298,7 @@ pub fn nothing_to_do(due: Option<Restart>, verified: Option<&Verification>) -> S
 }
 
 /// `undo`; `earlier` says whether an earlier setup still stands.
-pub fn restored(home: &Path, restored: &Restored, earlier: bool) -> String {
+pub fn restored(home: &Path, restored: &Restored, earlier: Option<&str>) -> String {
     let mut text = String::new();
     if restored.restored.is_empty() && restored.skipped.is_empty() {
         text.push_str("There is nothing to undo.\n");
@@ -313,10 +313,16 @@ pub fn restored(home: &Path, restored: &Restored, earlier: bool) -> String {
             text.push_str(&preview::difference(&edit.ours, &edit.now));
         }
     }
-    if earlier {
+    if let Some(unit) = earlier {
+        let flag = unit_flag(unit);
+        let of = if flag.is_empty() {
+            String::new()
+        } else {
+            format!(" of {unit}")
+        };
         let _ = writeln!(
             text,
-            "An earlier setup still stands; `rootless6 undo` takes that back too."
+            "An earlier setup{of} still stands; `rootless6 undo{flag}` takes that back too."
         );
     }
     text

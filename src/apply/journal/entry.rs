@@ -31,6 +31,8 @@ pub enum State {
     Applied,
     /// Being taken back, and perhaps half done.
     Undoing,
+    /// Taken back, but for files that somebody has edited since.
+    Partly,
     /// Taken back.
     Undone,
 }
@@ -76,6 +78,13 @@ pub struct Entry {
     /// What the variables that are to change were in the unit's effective environment.
     #[serde(default)]
     pub environment: BTreeMap<String, Option<String>>,
+    /// InvocationID of the unit that an undo restarts: any other has begun with the old settings.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaces: Option<String>,
+    /// Older generations that go back with this one while it is open: those written before that its
+    /// restart takes up, or those that one undo takes back together with it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub with: Vec<u32>,
     /// What it was to do, for people.
     #[serde(default)]
     pub planned: Planned,
@@ -169,8 +178,33 @@ impl Entry {
     /// # Errors
     /// When the journal cannot be written.
     pub fn mark(&mut self, journal: &Journal, state: State) -> Result<()> {
-        self.state = state;
-        journal.save(self)
+        let before = std::mem::replace(&mut self.state, state);
+        let saved = journal.save(self);
+        if saved.is_err() {
+            // What is not on disk has not happened.
+            self.state = before;
+        }
+        saved
+    }
+
+    /// Has others go back with it while it is open.
+    pub fn take_along(&mut self, others: &[Self]) {
+        if !self.is_open() {
+            // Once it was settled, each goes its own way.
+            self.with.clear();
+        }
+        self.with
+            .extend(others.iter().map(|other| other.generation));
+        self.with.sort_unstable();
+        self.with.dedup();
+    }
+
+    /// Whether another goes back with it.
+    pub fn goes_with(&self, other: &Self) -> bool {
+        self.is_open()
+            && self.unit == other.unit
+            && self.with.contains(&other.generation)
+            && other.stands()
     }
 
     /// Brings it to the disk as it is.
@@ -212,9 +246,17 @@ impl Entry {
     pub fn stands(&self) -> bool {
         match self.state {
             State::Undone => false,
-            State::Written | State::Applied => !self.is_empty(),
+            State::Written | State::Applied | State::Partly => !self.is_empty(),
             State::Begun | State::Unconfirmed | State::Undoing => true,
         }
+    }
+
+    /// Whether it is still to be settled, one way or the other.
+    pub fn is_open(&self) -> bool {
+        matches!(
+            self.state,
+            State::Begun | State::Unconfirmed | State::Undoing
+        )
     }
 
     /// Whether it was left half done, or its time to be confirmed is over: to be taken back, unless a
@@ -223,7 +265,7 @@ impl Entry {
         match self.state {
             State::Begun | State::Undoing => true,
             State::Unconfirmed => self.waits_for().is_none(),
-            State::Written | State::Applied | State::Undone => false,
+            State::Written | State::Applied | State::Partly | State::Undone => false,
         }
     }
 

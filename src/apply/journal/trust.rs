@@ -23,6 +23,11 @@ impl Entry {
         if self.generation != generation {
             return Err(format!("it says that it is generation {}", self.generation));
         }
+        if let Some(with) = self.with.iter().find(|with| **with >= generation) {
+            return Err(format!(
+                "generation {with}, which is none before it, would go with it"
+            ));
+        }
         check_unit_name(&self.unit).map_err(|error| error.message)?;
         for change in &self.changes {
             change.examine(tree)?;

@@ -9,7 +9,7 @@ use crate::apply::place::Tree;
 use crate::cli::{DEFAULT_UNIT, Global, Rehearse, Setup};
 use crate::commands::with_settings;
 use crate::diagnose::{Wanted, diagnose_for, obstacle};
-use crate::error::Result;
+use crate::error::{Error, Exit, Result};
 use crate::facts::{Container, Facts, NetDriver};
 use crate::host::Host;
 use crate::plan::{Plan, snippet};
@@ -81,6 +81,12 @@ pub(super) async fn prepare(
         record.planned = planned(&scene.host, &plan, restarts);
         return Ok(None);
     };
+    if arguments.confirm_within.is_some()
+        && plan.files.is_empty()
+        && journal.never_live(&scene.host.unit)?.is_empty()
+    {
+        return Err(nothing_to_come_back_to());
+    }
     ui.say(&preview);
     consent(arguments, asks, &stopping, &plan)?;
     let mut prepared = Prepared {
@@ -97,6 +103,14 @@ pub(super) async fn prepare(
         prepared.ipv4_before = host_reaches(&prepared.scene, targets, prepared.plan.proof).await?;
     }
     Ok(Some(prepared))
+}
+
+fn nothing_to_come_back_to() -> Error {
+    Error::new(
+        Exit::Usage,
+        "nothing is to be written, so there are no old settings that could come back",
+    )
+    .hint("leave out `--confirm-within`: dockerd is only restarted")
 }
 
 /// What is there, and what is wanted.

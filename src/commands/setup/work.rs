@@ -94,18 +94,14 @@ impl Work<'_> {
             return Ok(());
         }
         self.restart_and_prove(entry, steps, record).await?;
-        for mut live in journal.never_live(&self.site.host.unit)? {
-            live.mark(journal, State::Applied)?;
-        }
-        let state = match self.arguments.confirm_within {
+        match self.arguments.confirm_within {
             Some(seconds) => {
                 let seconds = Duration::from_secs(seconds.into());
                 entry.deadline = Some(Deadline::after(seconds));
-                State::Unconfirmed
+                entry.mark(journal, State::Unconfirmed)?;
             }
-            None => State::Applied,
-        };
-        entry.mark(journal, state)?;
+            None => journal.settle(entry)?,
+        }
         checkpoint::pass("marked");
         Ok(())
     }
@@ -183,14 +179,20 @@ impl Work<'_> {
         record: &mut Record,
     ) -> Result<()> {
         let journal = &self.prepared.journal;
+        // dockerd does not live with what this run wrote, nor perhaps with what others wrote and
+        // never tried.
+        let (taken_up, missing) = journal.going_with(&entry);
+        let error = match missing {
+            None => error,
+            Some(missing) => missing
+                .causes
+                .iter()
+                .fold(error.caused_by(missing.message), Error::caused_by),
+        };
         let mut entries = vec![entry];
+        entries.extend(taken_up);
         let afterwards = self.site.afterwards(&entries).await;
         let restarted = afterwards != Afterwards::Leave;
-        if restarted && error.exit != Exit::Interrupted {
-            // dockerd does not live with what this run wrote, nor perhaps with what others wrote
-            // and never tried.
-            entries.extend(journal.never_live(&self.site.host.unit)?);
-        }
         let restored = self
             .site
             .roll_back(journal, &mut entries, afterwards, steps)

@@ -31,6 +31,10 @@ impl Generation {
         let (mark, words) = match (self.state, self.left) {
             (State::Applied, _) => (Sign::Good, "in force".to_owned()),
             (State::Written, _) => (Sign::Good, "written, dockerd not restarted".to_owned()),
+            (State::Partly, _) => (
+                Sign::Weak,
+                "taken back, but for files edited since".to_owned(),
+            ),
             (State::Undone, _) => return format!("{FAINT}- taken back{FAINT:#}"),
             (State::Unconfirmed, Some(left)) => (
                 Sign::Weak,
@@ -156,6 +160,7 @@ mod tests {
             generation(4, State::Undoing, None),
             generation(3, State::Applied, None),
             generation(2, State::Undone, None),
+            generation(1, State::Partly, None),
         ];
         let text = generations(Path::new("/home/alice"), &list, &[]);
         let text = anstream::adapter::strip_str(&text).to_string();
@@ -165,6 +170,7 @@ mod tests {
             " half taken back\n",
             " in force\n",
             "  2  docker.service  100 min ago  - taken back\n",
+            " taken back, but for files edited since\n",
             "`rootless6 undo --to N`",
         ] {
             assert!(text.contains(words), "{words:?} is not in\n{text}");
