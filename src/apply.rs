@@ -107,7 +107,7 @@ impl Site<'_> {
         entry.deadline = Some(Deadline::after(rollback::SLACK));
         entry.mark(journal, State::Begun)?;
         checkpoint::pass("begun");
-        watchdog::arm(self.systemd, self.host).await?;
+        watchdog::arm(self.systemd, self.host, self.patience).await?;
         checkpoint::pass("armed");
         Ok(())
     }

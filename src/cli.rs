@@ -138,6 +138,25 @@ pub enum Command {
     Man,
 }
 
+impl Command {
+    /// As it is typed, and as reports name it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Setup(_) => "setup",
+            Self::Verify(_) => "verify",
+            Self::Ping(_) => "ping",
+            Self::Status => "status",
+            Self::Undo(_) => "undo",
+            Self::Confirm => "confirm",
+            Self::Recover => "recover",
+            Self::Uplink => "uplink",
+            Self::WaitOnline { .. } => "wait-online",
+            Self::Completions { .. } => "completions",
+            Self::Man => "man",
+        }
+    }
+}
+
 /// `rootless6 setup`
 #[derive(Debug, Clone, Args)]
 pub struct Setup {

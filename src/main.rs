@@ -63,7 +63,10 @@ fn run(cli: Cli, ui: Ui) -> Result<Report> {
         .build()
         .doing(|| "start")
         .map_err(|error| error.exiting(Exit::Bad))?;
-    let unfinished = runtime.block_on(commands::unfinished::first(&cli, ui))?;
+    let unfinished = match runtime.block_on(commands::unfinished::first(&cli, ui)) {
+        Ok(unfinished) => unfinished,
+        Err(error) => return Ok(Report::failed(cli.command.name(), error)),
+    };
     let global = &cli.global;
     let report = match cli.command {
         Command::Setup(setup) => runtime.block_on(commands::setup::run(&setup, global, ui)),

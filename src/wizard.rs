@@ -1,12 +1,18 @@
 //! The wizard: asks only for what a request leaves open and for a yes.
 
+use std::io;
+use std::sync::mpsc;
+use std::thread;
+
 use dialoguer::Input;
 use dialoguer::console::Term;
 use dialoguer::theme::SimpleTheme;
+use nix::sys::termios::{SetArg, tcgetattr, tcsetattr};
 
 use crate::capability;
 use crate::error::{Error, Exit, Result};
 use crate::facts::Facts;
+use crate::host::process;
 use crate::request::{Net, NewNetworks, Request};
 use crate::ui::talk;
 
@@ -15,7 +21,7 @@ pub trait Prompt {
     /// Asks one question; the answer is one of the choices' first letters, typed or in full.
     ///
     /// # Errors
-    /// Exit 130 when the person interrupts.
+    /// Exit 130 when the person interrupts, or a signal asks the program to end.
     fn choose(&mut self, question: &str, choices: &[&str]) -> Result<char>;
     /// Shows a text.
     fn show(&mut self, text: &str);
@@ -27,46 +33,67 @@ pub struct Terminal;
 
 impl Prompt for Terminal {
     fn choose(&mut self, question: &str, choices: &[&str]) -> Result<char> {
-        let letters: Vec<char> = choices
-            .iter()
-            .filter_map(|choice| choice.chars().next())
-            .collect();
-        let named: Vec<String> = choices
-            .iter()
-            .zip(&letters)
-            .map(|(choice, letter)| format!("({letter}){}", &choice[letter.len_utf8()..]))
-            .collect();
-        let shown = choices.to_vec().join(", ");
         talk::finish();
-        let answer = Input::<String>::with_theme(&SimpleTheme)
-            .with_prompt(format!("{question} {}", named.join(", ")))
-            .validate_with(|answer: &String| {
-                let word = answer.trim().to_lowercase();
-                let known = choices
-                    .iter()
-                    .any(|choice| !word.is_empty() && choice.starts_with(&word));
-                if known {
-                    Ok(())
-                } else {
-                    Err(format!("answer one of: {shown}"))
-                }
-            })
-            .interact_text_on(&Term::stderr());
-        match answer {
-            Ok(answer) => Ok(answer.trim().to_lowercase().chars().next().unwrap_or('n')),
-            Err(error) => {
-                let _ = Term::stderr().show_cursor();
-                let _ = Term::stderr().write_line("");
-                Err(
-                    Error::new(Exit::Interrupted, "interrupted: nothing was changed")
-                        .caused_by(error),
-                )
+        let question = Question::of(question, choices);
+        let before = tcgetattr(io::stdin()).ok();
+        let (answers, answered) = mpsc::channel();
+        let interrupted = answers.clone();
+        let watch = process::on_interrupt(move || {
+            let _ = interrupted.send(Err(None));
+        });
+        // It waits for a key and for nothing else; on a signal it is left to the end of the program.
+        thread::spawn(move || answers.send(question.ask().map_err(Some)));
+        let answer = answered.recv().unwrap_or(Err(None));
+        drop(watch);
+        answer.map_err(|why| {
+            if let Some(before) = before {
+                let _ = tcsetattr(io::stdin(), SetArg::TCSANOW, &before);
             }
-        }
+            let _ = Term::stderr().show_cursor();
+            let _ = Term::stderr().write_line("");
+            let error = Error::new(Exit::Interrupted, "interrupted: nothing was changed");
+            why.iter().fold(error, Error::caused_by)
+        })
     }
 
     fn show(&mut self, text: &str) {
         talk::say(format!("{text}\n"));
+    }
+}
+
+/// One question, and the words that answer it.
+struct Question {
+    prompt: String,
+    choices: Vec<String>,
+}
+
+impl Question {
+    fn of(question: &str, choices: &[&str]) -> Self {
+        let named: Vec<String> = choices
+            .iter()
+            .filter_map(|choice| Some((choice.chars().next()?, choice)))
+            .map(|(letter, choice)| format!("({letter}){}", &choice[letter.len_utf8()..]))
+            .collect();
+        Self {
+            prompt: format!("{question} {}", named.join(", ")),
+            choices: choices.iter().map(|choice| (*choice).to_owned()).collect(),
+        }
+    }
+
+    fn ask(&self) -> dialoguer::Result<char> {
+        let answer = Input::<String>::with_theme(&SimpleTheme)
+            .with_prompt(&self.prompt)
+            .validate_with(|answer: &String| {
+                let word = answer.trim().to_lowercase();
+                let mut choices = self.choices.iter();
+                if choices.any(|choice| !word.is_empty() && choice.starts_with(&word)) {
+                    Ok(())
+                } else {
+                    Err(format!("answer one of: {}", self.choices.join(", ")))
+                }
+            })
+            .interact_text_on(&Term::stderr())?;
+        Ok(answer.trim().to_lowercase().chars().next().unwrap_or('n'))
     }
 }
 

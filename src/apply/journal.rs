@@ -29,6 +29,7 @@ use crate::plan::Plan;
 
 mod change;
 mod directory;
+pub mod down;
 mod entry;
 mod lock;
 mod named;
@@ -100,7 +101,7 @@ pub fn look(host: &Host) -> Result<Vec<Entry>> {
     Ok(records.filter_map(|record| record.entry.ok()).collect())
 }
 
-/// The run that holds the lock, if there is one.
+/// The run that holds the lock, if there is one that says who it is.
 ///
 /// # Errors
 /// As [`records`].
@@ -109,8 +110,17 @@ pub fn holder(host: &Host) -> Result<Option<Holder>> {
     Ok(opened.and_then(|(directory, path)| lock::holder(&directory, &path)))
 }
 
+/// Whether anybody holds the lock, whoever that is.
+///
+/// # Errors
+/// As [`records`].
+pub fn is_held(host: &Host) -> Result<bool> {
+    let opened = directory::open(&host.state)?;
+    Ok(opened.is_some_and(|(directory, path)| lock::is_held(&directory, &path)))
+}
+
 impl Journal {
-    /// Opens the user's journal and locks it.
+    /// Opens the user's journal and locks it, for work on the host's unit.
     ///
     /// # Errors
     /// Exit 7 when another run holds the lock, exit 3 when the directory cannot be made, or is not
@@ -120,7 +130,7 @@ impl Journal {
             let Some((directory, path, made)) = directory::make(&host.state)? else {
                 continue;
             };
-            match Lock::take(directory.as_fd(), &path) {
+            match Lock::take(directory.as_fd(), &path, &host.unit) {
                 // By a run that had recorded nothing, just now.
                 Err(_) if directory::is_removed(&directory) => {}
                 taken => break (directory, path, made, taken?),

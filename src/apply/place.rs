@@ -328,6 +328,14 @@ pub(super) fn is_trusted(open: &OwnedFd, path: &Path) -> std::result::Result<(),
     check(open, path, &mut Trust::Own)
 }
 
+/// The same of a directory above the user's own, which may be the system's.
+///
+/// # Errors
+/// What it is instead.
+pub(super) fn is_trusted_above(open: &OwnedFd, path: &Path) -> std::result::Result<(), Refusal> {
+    check(open, path, &mut Trust::Systems)
+}
+
 fn place(directory: OwnedFd, path: &Path) -> Result<Place> {
     let doing = || format!("open {}", parent(path).display());
     // What a walk opens is a place only; what is to be brought to disk must be open for real.

@@ -120,7 +120,7 @@ impl Site<'_> {
         }
         checkpoint::pass("undoing");
         // Without it this process is the only one to bring the old state back; it is at it.
-        let _ = watchdog::arm(self.systemd, self.host).await;
+        let _ = watchdog::arm(self.systemd, self.host, self.patience).await;
         checkpoint::pass("undo-armed");
         let each = self.restore(entries, progress);
         let all = each

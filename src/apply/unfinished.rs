@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::journal::{self, Entry};
+use super::journal::{self, Entry, Record, State};
 use crate::error::Result;
 use crate::host::{Host, process};
 
@@ -33,28 +33,50 @@ pub fn together(mut entries: Vec<Entry>, is_wanted: impl Fn(&Entry) -> bool) -> 
     entries
 }
 
-/// Ends the run that holds the lock, where all that it can be about was to be over by now: it is
-/// stopped, or waits for something that does not come. Tells whether it has.
+/// The newest record that cannot be read, where it may be that of something unfinished: whatever is
+/// newer and settled was begun after it was over.
+pub fn hidden(records: &[Record]) -> Option<&Record> {
+    let is_settled = |record: &&Record| {
+        let settled =
+            |entry: &Entry| matches!(entry.state, State::Written | State::Applied | State::Undone);
+        record.entry.as_ref().is_ok_and(settled)
+    };
+    let newest = records
+        .iter()
+        .rev()
+        .take_while(|record| !is_settled(record));
+    newest.into_iter().find(|record| record.entry.is_err())
+}
+
+/// Ends the run that holds the lock for work on the host's unit, where all that it can be about was to
+/// be over by now: it is stopped, or waits for something that does not come. `open` gives what that
+/// is, and is asked again once the run is at hand. Tells whether it has ended.
 ///
 /// # Errors
 /// When the kernel refuses.
-pub async fn end_a_stuck_run(host: &Host, entries: &[Entry]) -> Result<bool> {
+pub async fn end_a_stuck_run(host: &Host, open: impl Fn() -> Result<Vec<Entry>>) -> Result<bool> {
     let Some(holder) = journal::holder(host)? else {
         return Ok(false);
     };
-    let overdue = !entries.is_empty() && entries.iter().all(Entry::is_overdue);
-    if !overdue || process::age(holder.started) < TAKING_OVER {
+    let overdue =
+        || open().is_ok_and(|entries| !entries.is_empty() && entries.iter().all(Entry::is_overdue));
+    let elsewhere = holder.unit != host.unit;
+    if elsewhere || !overdue() || process::age(holder.started) < TAKING_OVER {
         return Ok(false);
     }
     process::end(holder.pid, || {
-        holder.is_alive() && matches!(journal::holder(host), Ok(Some(now)) if now == holder)
+        let still = matches!(journal::holder(host), Ok(Some(now)) if now == holder);
+        still && holder.is_alive() && overdue()
     })
     .await?;
     Ok(true)
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "a test may write files plainly")]
 mod tests {
+    use std::fs;
+
     use super::*;
     use crate::apply::deadline::Deadline;
     use crate::apply::journal::tests::Home;
@@ -121,5 +143,55 @@ mod tests {
         assert!(held());
         drop(journal);
         assert!(!held());
+    }
+
+    #[test]
+    fn a_lock_that_does_not_say_whose_it_is_is_somebodys() {
+        let home = Home::new();
+        let held = || journal::is_held(&home.host()).unwrap();
+        assert!(!held());
+        let open = home.journal();
+        let entry = open.begin("docker.service", Was::Answering).unwrap();
+        assert!(held());
+        let lock = home.host().state.join("rootless6/lock");
+        fs::write(&lock, "").unwrap();
+        assert!(held());
+        assert_eq!(journal::holder(&home.host()).unwrap(), None);
+        drop(open);
+        assert!(!held());
+        // What a killed holder has left says a name, and holds nothing.
+        fs::write(&lock, "{}").unwrap();
+        assert!(!held());
+        assert_eq!(entry.generation, 1);
+    }
+
+    #[test]
+    fn a_record_that_cannot_be_read_hides_something_unless_a_newer_one_is_settled() {
+        for (states, hidden_is) in [
+            (&[Some(State::Applied), None][..], Some(2)),
+            (&[None, Some(State::Unconfirmed)], Some(1)),
+            (&[None, Some(State::Undoing)], Some(1)),
+            (&[None, Some(State::Applied)], None),
+            (&[None, Some(State::Undone)], None),
+            (&[Some(State::Begun)], None),
+            (&[None], Some(1)),
+            (&[], None),
+        ] {
+            let home = Home::new();
+            let journal = home.journal();
+            for state in states {
+                let mut entry = journal.begin("docker.service", Was::Answering).unwrap();
+                match state {
+                    Some(state) => entry.mark(&journal, *state).unwrap(),
+                    None => {
+                        let name = format!("rootless6/{:04}.json", entry.generation);
+                        fs::write(home.host().state.join(name), "{").unwrap();
+                    }
+                }
+            }
+            let records = journal.records().unwrap();
+            let hidden = hidden(&records).map(|record| record.generation);
+            assert_eq!(hidden, hidden_is, "{states:?}");
+        }
     }
 }

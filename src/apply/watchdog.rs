@@ -15,31 +15,37 @@ use crate::host::{Host, process};
 const PAUSE: Duration = Duration::from_secs(5);
 
 /// A rollback has deadlines of its own, which a host that waits ten minutes for its IPv6 stretches
-/// most. One that is not over by then hangs, and is ended and begun again.
+/// most, and what a restart may take. One that is not over by then hangs, and is ended and begun again.
 const LONGEST: Duration = Duration::from_secs(1200);
 
 /// Two, so that an older timer is replaced without a moment in which there is none.
 const NAMES: [&str; 2] = ["rootless6-recover", "rootless6-recovery"];
 
 /// Arms the watchdog of a unit's transaction: a transient timer that runs `rootless6 recover` every
-/// few seconds from outside of this process, until the transaction is over.
+/// few seconds from outside of this process, until the transaction is over. It has as much patience
+/// with dockerd's restart as this run.
 ///
 /// # Errors
 /// When systemd refuses the timer, or a path cannot be told to systemd.
-pub async fn arm(systemd: &Systemd, host: &Host) -> Result<()> {
+pub async fn arm(systemd: &Systemd, host: &Host, patience: Duration) -> Result<()> {
     let program = process::own_file()?;
     let timer = Timer {
         description: format!("rootless6's way back for {}", host.unit),
         pause: PAUSE,
-        longest: LONGEST,
+        longest: LONGEST + patience,
         program: text(&program)?,
-        arguments: ["recover", "--unit", &host.unit]
-            .map(str::to_owned)
-            .to_vec(),
+        arguments: arguments(&host.unit, patience),
         environment: environment(host)?,
         without: without(host),
     };
     systemd.start_timer(&names(&host.unit), &timer).await
+}
+
+fn arguments(unit: &str, patience: Duration) -> Vec<String> {
+    let seconds = patience.as_secs().to_string();
+    ["recover", "--unit", unit, "--timeout", &seconds]
+        .map(str::to_owned)
+        .to_vec()
 }
 
 /// Disarms it; one that stays armed finds nothing to do, and disarms itself.

@@ -11,6 +11,7 @@ use tokio::time::{Instant, sleep};
 
 use super::generations::shown;
 use super::undo;
+use crate::apply::journal::down::Down;
 use crate::apply::journal::{self, Entry, Journal, State};
 use crate::apply::{unfinished, watchdog};
 use crate::cli::Global;
@@ -37,13 +38,13 @@ pub async fn run(global: &Global, ui: Ui) -> Report {
 async fn recover(global: &Global, ui: Ui, steps: &mut Steps) -> Result<String> {
     let host = Host::from_environment(global.unit())?;
     // Without the lock: whoever takes it just now is not to be told that somebody is at work.
-    if waits(&watched(journal::look(&host)?, &host.unit)) {
+    if waits(&watched(all(&host)?, &host.unit)) {
         return Ok(String::new());
     }
     let Some(journal) = take_over(&host).await? else {
         return Ok(String::new());
     };
-    let watched = watched(journal::look(&host)?, &host.unit);
+    let watched = watched(all(&host)?, &host.unit);
     if waits(&watched) {
         return Ok(String::new());
     }
@@ -52,11 +53,31 @@ async fn recover(global: &Global, ui: Ui, steps: &mut Steps) -> Result<String> {
         ui.say(&human::cut_short(&shown(newest)));
     }
     let finished = undo::finish(&journal, &host, global, steps).await;
-    let left = unfinished::of(journal::look(&host)?, Some(&host.unit));
+    let left = unfinished::of(all(&host)?, Some(&host.unit));
+    if let Err(error) = &finished
+        && left.is_empty()
+        && error.exit == Exit::RollbackFailed
+    {
+        // Nobody reads this command's log.
+        journal.leave_word(&Down::of(&host.unit, error))?;
+    }
     if left.is_empty() {
         watchdog::disarm(&Systemd::connect(&host.bus).await?, &host).await;
     }
     finished.map(|undone| undone.map(|undone| undone.text()).unwrap_or_default())
+}
+
+/// All generations. One that cannot be read may be what there is to take back: then nothing is done
+/// and nothing disarmed, and the next look may see it.
+fn all(host: &Host) -> Result<Vec<Entry>> {
+    let records = journal::records(host)?;
+    if let Some(Err(error)) = unfinished::hidden(&records).map(|record| &record.entry) {
+        return Err(error.clone());
+    }
+    Ok(records
+        .into_iter()
+        .filter_map(|record| record.entry.ok())
+        .collect())
 }
 
 /// Arms the watchdog of what nobody has finished yet, if that is gone: with a reboot, or the last
@@ -67,10 +88,11 @@ async fn recover(global: &Global, ui: Ui, steps: &mut Steps) -> Result<String> {
 pub(super) async fn watch_again(global: &Global) -> Result<()> {
     let own = process::service_of(std::process::id());
     let host = Host::from_environment(own.as_deref().unwrap_or(global.unit()))?;
-    if watched(journal::look(&host)?, &host.unit).is_empty() || journal::holder(&host)?.is_some() {
+    if watched(all(&host)?, &host.unit).is_empty() || journal::is_held(&host)? {
         return Ok(());
     }
-    watchdog::arm(&Systemd::connect(&host.bus).await?, &host).await
+    let patience = Duration::from_secs(global.timeout);
+    watchdog::arm(&Systemd::connect(&host.bus).await?, &host, patience).await
 }
 
 /// What may have to be taken back one day.
@@ -93,8 +115,8 @@ async fn take_over(host: &Host) -> Result<Option<Journal>> {
     if let Some(journal) = free(Journal::open(host))? {
         return Ok(Some(journal));
     }
-    let watched = watched(journal::look(host)?, &host.unit);
-    if !unfinished::end_a_stuck_run(host, &watched).await? {
+    let open = || Ok(watched(all(host)?, &host.unit));
+    if !unfinished::end_a_stuck_run(host, open).await? {
         return Ok(None);
     }
     free(open_soon(host).await)

@@ -21,6 +21,7 @@ use crate::ui::{Step, Steps, Ui};
 use crate::verify::{self, Verification};
 
 mod consent;
+mod inputs;
 mod prepare;
 mod rehearsed;
 mod unfinished;
@@ -113,11 +114,13 @@ async fn setup(
         .hint("leave out either `--no-restart` or `--confirm-within`"));
     }
     let journal = lock(arguments, &Host::from_environment(global.unit())?).await;
-    match &journal {
-        Ok(Some(journal)) => finish_first(arguments, global, journal, ui, steps).await?,
-        Err(busy) if busy.exit == Exit::Busy => return Err(busy.clone()),
-        Ok(None) | Err(_) => {}
-    }
+    let journal = match journal {
+        Ok(Some(journal)) => Ok(Some(
+            finish_first(arguments, global, journal, ui, steps).await?,
+        )),
+        Err(busy) if busy.exit == Exit::Busy => return Err(busy),
+        none => none,
+    };
     let prepared = tokio::select! {
         prepared = prepare(arguments, global, journal, ui, steps, record) => prepared?,
         () = signals.interrupted() => {

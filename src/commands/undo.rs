@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::json;
+use tokio::time::timeout;
 
 use super::Scene;
 use super::generations;
@@ -18,14 +19,15 @@ use crate::report::{Report, human};
 use crate::ui::{Steps, Ui};
 use crate::wizard::{self, Terminal};
 
+/// What the Engine may take to remove the images of proofs.
+const REMOVAL: Duration = Duration::from_secs(5);
+
 /// Runs the command.
 pub async fn run(arguments: &Undo, global: &Global, ui: Ui) -> Report {
     if arguments.list {
         return generations::list(global);
     }
     let mut steps = ui.steps();
-    // From here on a signal waits until everything is back: half an undo is worse than none.
-    process::hold_signals();
     match undo(arguments, global, ui, &mut steps).await {
         Ok(undone) => report(&undone),
         Err(error) => {
@@ -54,13 +56,11 @@ impl Undone {
 
 async fn undo(arguments: &Undo, global: &Global, ui: Ui, steps: &mut Steps) -> Result<Undone> {
     let host = Host::from_environment(global.unit())?;
-    if let Ok(docker) = engine::connect(&host.socket) {
-        image::remove_images(&docker).await;
-    }
     let journal = open_soon(&host).await?;
     let entries = chosen(&journal, &host, arguments, global)?;
     if entries.is_empty() {
         nothing_of(&journal, global)?;
+        remove_images(&host).await;
         return Ok(Undone {
             home: host.home,
             generations: Vec::new(),
@@ -68,8 +68,74 @@ async fn undo(arguments: &Undo, global: &Global, ui: Ui, steps: &mut Steps) -> R
             earlier: None,
         });
     }
-    let ask = (!arguments.yes).then_some(ui);
-    take_back(&journal, entries, global, ask, steps).await
+    let unit = entries.first().map_or(&host.unit, |entry| &entry.unit);
+    let journal = if arguments.yes && *unit == host.unit {
+        journal
+    } else {
+        // Nobody waits for a lock while somebody thinks, and a lock says which unit it is about.
+        drop(journal);
+        let host = Host {
+            unit: unit.clone(),
+            ..host.clone()
+        };
+        if !arguments.yes {
+            agreed(&entries, &host, global, ui).await?;
+        }
+        let journal = open_soon(&host).await?;
+        still_so(&journal, &entries)?;
+        journal
+    };
+    // From here on a signal waits until everything is back: half an undo is worse than none.
+    process::hold_signals();
+    let undone = take_back(&journal, entries, global, steps).await?;
+    remove_images(&host).await;
+    Ok(undone)
+}
+
+/// Shows what is to be taken back, and asks.
+async fn agreed(entries: &[Entry], host: &Host, global: &Global, ui: Ui) -> Result<()> {
+    let scene = Scene::look(&host.unit).await?;
+    let site = site(&scene, global)?;
+    let afterwards = site.afterwards(entries).await;
+    ask(&scene.host, entries, afterwards, ui)
+}
+
+/// Whether the entries are still what was shown.
+///
+/// # Errors
+/// When somebody else was at them meanwhile.
+fn still_so(journal: &Journal, entries: &[Entry]) -> Result<()> {
+    let records = journal.records()?;
+    let is_the_same = |entry: &Entry| {
+        let mut now = records
+            .iter()
+            .filter_map(|record| record.entry.as_ref().ok());
+        now.any(|now| now == entry)
+    };
+    if entries.iter().all(is_the_same) {
+        return Ok(());
+    }
+    Err(Error::new(
+        Exit::NotApplied,
+        "another run, or the watchdog, has been at these settings meanwhile; nothing was changed",
+    )
+    .hint("see `rootless6 undo --list`, then run `rootless6 undo` again"))
+}
+
+/// The images that proofs were made with; whoever holds the lock takes them from nobody.
+async fn remove_images(host: &Host) {
+    if let Ok(docker) = engine::connect(&host.socket) {
+        // The old state is back: what hangs here is not worth a wait.
+        let _ = timeout(REMOVAL, image::remove_images(&docker)).await;
+    }
+}
+
+fn site<'a>(scene: &'a Scene, global: &Global) -> Result<Site<'a>> {
+    Ok(Site {
+        host: &scene.host,
+        systemd: scene.systemd().map_err(then_again)?,
+        patience: Duration::from_secs(global.timeout),
+    })
 }
 
 /// Takes back what is unfinished of the unit; none where nothing is.
@@ -83,17 +149,14 @@ pub(super) async fn finish(
     if entries.is_empty() {
         return Ok(None);
     }
-    take_back(journal, entries, global, None, steps)
-        .await
-        .map(Some)
+    take_back(journal, entries, global, steps).await.map(Some)
 }
 
-/// Takes back entries of one unit, newest first, once somebody agrees, if they are to be asked.
+/// Takes back entries of one unit, newest first.
 async fn take_back(
     journal: &Journal,
     mut entries: Vec<Entry>,
     global: &Global,
-    ask_on: Option<Ui>,
     steps: &mut Steps,
 ) -> Result<Undone> {
     let unit = entries
@@ -101,15 +164,8 @@ async fn take_back(
         .map_or(global.unit(), |entry| &entry.unit)
         .to_owned();
     let scene = Scene::look(&unit).await?;
-    let site = Site {
-        host: &scene.host,
-        systemd: scene.systemd().map_err(then_again)?,
-        patience: Duration::from_secs(global.timeout),
-    };
+    let site = site(&scene, global)?;
     let afterwards = site.afterwards(&entries).await;
-    if let Some(ui) = ask_on {
-        ask(&scene.host, &entries, afterwards, ui)?;
-    }
     let restored = site
         .roll_back(journal, &mut entries, afterwards, steps)
         .await?;
@@ -273,7 +329,7 @@ fn report(undone: &Undone) -> Report {
         .collect();
     let paths = restored.restored.iter().map(|path| path.to_string_lossy());
     let body = json!({
-        "generations": undone.generations,
+        "taken_back": undone.generations,
         "restored": paths.collect::<Vec<_>>(),
         "skipped": skipped,
     });

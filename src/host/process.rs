@@ -7,6 +7,8 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::mpsc;
+use std::thread;
 use std::time::Duration;
 
 use futures_util::future::select_all;
@@ -16,7 +18,9 @@ use nix::time::{ClockId, clock_gettime};
 use nix::unistd::read;
 use tokio::io::AsyncReadExt;
 use tokio::process::Command;
+use tokio::runtime::Builder;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use crate::error::{Doing, Error, Exit, Result};
@@ -249,6 +253,28 @@ pub fn hold_signals() {
 /// Resolves when the process is asked to end.
 pub async fn interrupted() {
     Signals::hold().interrupted().await;
+}
+
+/// Calls back, from a thread of its own, when the process is asked to end while this one is blocked:
+/// until what it gives is dropped. The signals stay held.
+pub fn on_interrupt(then: impl FnOnce() + Send + 'static) -> oneshot::Sender<()> {
+    let (watch, over) = oneshot::channel();
+    let (is_held, held) = mpsc::channel::<()>();
+    thread::spawn(move || {
+        let runtime = Builder::new_current_thread().enable_all().build();
+        let Ok(runtime) = runtime else { return };
+        runtime.block_on(async {
+            let mut signals = Signals::hold();
+            drop(is_held);
+            tokio::select! {
+                () = signals.interrupted() => then(),
+                _ = over => {}
+            }
+        });
+    });
+    // It ends without a word, as soon as none is lost any more.
+    let _ = held.recv();
+    watch
 }
 
 /// How a program ended.

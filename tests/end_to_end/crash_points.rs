@@ -133,8 +133,13 @@ fn killed_once_it_is_in_force_it_stays() {
     let Some(lab) = Lab::up("trixie") else { return };
     let before = lab.tree();
     killed(&lab, SETUP, "marked");
-    // As long as a watchdog needs to look twice.
-    lab.alice("sleep 12").exits(0);
+    lab.alice(
+        "for _ in $(seq 200); do
+            systemctl --user --quiet is-active 'rootless6-recover*' || exit 0
+            sleep 0.5
+        done; exit 1",
+    )
+    .exits(0);
     lab.ping_from("bridge").exits(0);
     let again = lab.alice(&format!("{SETUP} --json")).exits(0).json();
     assert_eq!(again["changed"], false);

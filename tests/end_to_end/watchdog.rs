@@ -83,6 +83,68 @@ fn what_nobody_confirms_in_time_is_taken_back() {
     late.says(&["nothing to confirm", "taken back"]);
 }
 
+/// Seconds from a moment to the end of the timer's last run, both by the lab's clock.
+fn seconds_until_back(lab: &Lab, since: f64) -> f64 {
+    let script = "journalctl --user -o json -u 'rootless6-recover*.service' --no-pager \
+        | grep -o '\"__REALTIME_TIMESTAMP\":\"[0-9]*' | grep -o '[0-9]*$' | sort -n | tail -1";
+    let ended = lab.alice(script).exits(0).stdout;
+    ended.trim().parse::<f64>().unwrap() / 1e6 - since
+}
+
+#[test]
+fn killed_while_it_works_or_just_after_the_old_state_is_back_within_40_s() {
+    let Some(lab) = Lab::up("trixie") else { return };
+    lab.alice(KEPT).exits(0);
+    let before = lab.tree();
+    for checkpoint in ["proved", "marked"] {
+        killed_at(&lab, checkpoint, &format!("{SETUP} --confirm-within 20"));
+        let now = lab.alice("date +%s.%N").exits(0).stdout;
+        until_disarmed(&lab);
+        let seconds = seconds_until_back(&lab, now.trim().parse().unwrap());
+        println!("{checkpoint}: back after {seconds} s");
+        assert!(seconds <= 40.0, "{seconds} s after {checkpoint}");
+        is_back(&lab, &before);
+    }
+}
+
+#[test]
+fn without_linger_nobody_is_promised_a_way_back() {
+    let Some(lab) = Lab::up("trixie") else { return };
+    let before = lab.tree();
+    lab.root("mv /var/lib/systemd/linger/alice /root/").exits(0);
+    let refused = lab.alice(&format!("{SETUP} --confirm-within 20")).exits(5);
+    assert_eq!(
+        refused.json()["needs_root"][0],
+        "loginctl enable-linger alice"
+    );
+    assert_eq!(lab.tree(), before);
+    lab.root("mv /root/alice /var/lib/systemd/linger/").exits(0);
+}
+
+#[test]
+fn a_dockerd_that_the_watchdog_could_not_bring_back_is_told_until_it_answers() {
+    let Some(lab) = Lab::up("trixie") else { return };
+    killed_at(&lab, "restart-done", SETUP);
+    lab.plant("zz-never.conf", "[Service]\nExecStartPre=/bin/false\n");
+    until_disarmed(&lab);
+    for _ in 0..2 {
+        let status = lab.alice("rootless6 status").exits(0);
+        let told = &status.stderr;
+        assert!(
+            told.contains("was taken back") && told.contains("systemctl --user"),
+            "{told}"
+        );
+    }
+    assert_eq!(lab.status()["unfinished"]["state"], "down");
+    lab.alice(
+        "rm ~/.config/systemd/user/docker.service.d/zz-never.conf
+        systemctl --user daemon-reload; systemctl --user reset-failed docker
+        systemctl --user restart docker",
+    )
+    .exits(0);
+    assert!(lab.status()["unfinished"].is_null());
+}
+
 #[test]
 fn what_another_shell_confirms_stays() {
     let Some(lab) = Lab::up("forky") else { return };
@@ -181,7 +243,7 @@ fn what_a_killed_run_left_is_told_first_and_finished_before_anything_else() {
     assert_eq!(status["rootlesskit"]["net"], "pasta");
     let undo = lab.alice("rootless6 undo --yes --json").exits(0).json();
     assert_eq!(undo["unfinished"]["generation"], 1);
-    assert_eq!(undo["generations"][0], 1);
+    assert_eq!(undo["taken_back"][0], 1);
     is_back(&lab, &before);
 
     lab.set_up();
@@ -213,7 +275,7 @@ fn several_generations_are_listed_and_go_back_at_once() {
     let none = lab.alice("rootless6 undo --yes --to 7").exits(2);
     none.says(&["generation 7", "undo --list"]);
     let undo = lab.alice("rootless6 undo --yes --to 1 --json").exits(0);
-    assert_eq!(undo.json()["generations"], serde_json::json!([3, 2]));
+    assert_eq!(undo.json()["taken_back"], serde_json::json!([3, 2]));
     assert_eq!(lab.tree(), first);
     assert_eq!(lab.status()["rootlesskit"]["mtu"], 65520);
     lab.alice("rootless6 undo --yes --to 0").exits(0);

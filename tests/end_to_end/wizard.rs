@@ -236,6 +236,40 @@ fn an_edit_made_while_the_wizard_asks_is_not_overwritten() {
 }
 
 #[test]
+fn a_signal_at_a_prompt_ends_the_program_at_once() {
+    let Some(lab) = Lab::up("forky") else { return };
+    let before = lab.tree();
+    let mut screen = Screen::of(&lab);
+    for signal in ["TERM", "HUP", "INT"] {
+        screen.begin("rootless6 setup --new-networks ipv6");
+        screen.wait_for(LAST_QUESTION);
+        lab.alice(&format!("pkill -x -{signal} rootless6")).exits(0);
+        screen.wait_for("nothing was changed");
+        screen.ends(130);
+        assert_eq!(lab.tree(), before);
+    }
+    lab.set_up();
+    let set_up = lab.tree();
+    screen.begin("rootless6 undo");
+    screen.wait_for("Undo it?");
+    // Nobody waits for whoever thinks.
+    lab.alice("rootless6 setup --yes --accept containers-restart")
+        .exits(0);
+    lab.alice("pkill -x -TERM rootless6").exits(0);
+    screen.wait_for("nothing was changed");
+    screen.ends(130);
+    assert_eq!(lab.tree(), set_up);
+    screen.begin("rootless6 undo");
+    screen.wait_for("Undo it?");
+    lab.alice("rootless6 undo --yes").exits(0);
+    screen.press("y\r");
+    screen.wait_for("meanwhile");
+    screen.ends(3);
+    assert_eq!(lab.tree(), before);
+    lab.runs_as_before();
+}
+
+#[test]
 fn the_wizard_goes_straight_through_and_its_command_line_does_the_same() {
     let Some(lab) = Lab::up("forky") else { return };
     let mut screen = Screen::of(&lab);

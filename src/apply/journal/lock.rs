@@ -41,6 +41,9 @@ pub struct Holder {
     pub boot: String,
     /// The inode of the pid namespace in which the number counts (pid_namespaces(7)).
     pub pid_namespace: u64,
+    /// The unit that it works on.
+    #[serde(default)]
+    pub unit: String,
     /// Its command line, for people.
     pub command: String,
 }
@@ -53,7 +56,7 @@ pub(super) struct Lock {
 }
 
 impl Holder {
-    fn this() -> Self {
+    fn this(unit: &str) -> Self {
         let words: Vec<_> = std::env::args_os()
             .map(|word| word.to_string_lossy().into_owned())
             .collect();
@@ -62,6 +65,7 @@ impl Holder {
             started: started(process::id()).unwrap_or_default(),
             boot: deadline::boot(),
             pid_namespace: pid_namespace(),
+            unit: unit.to_owned(),
             command: plain(&words.join(" ")),
         }
     }
@@ -80,11 +84,11 @@ fn pid_namespace() -> u64 {
 }
 
 impl Lock {
-    /// Takes the lock in a directory, `path`.
+    /// Takes the lock in a directory, `path`, for work on a unit.
     ///
     /// # Errors
     /// Exit 7 when another run holds it, with who that is.
-    pub(super) fn take(directory: BorrowedFd<'_>, path: &Path) -> Result<Self> {
+    pub(super) fn take(directory: BorrowedFd<'_>, path: &Path, unit: &str) -> Result<Self> {
         let path = path.join(NAME);
         let doing = || format!("lock {}", path.display());
         loop {
@@ -99,15 +103,15 @@ impl Lock {
             let own = lock.file.metadata().doing(doing)?;
             let named = statat(directory, NAME, AtFlags::SYMLINK_NOFOLLOW);
             if named.is_ok_and(|named| (named.st_ino, named.st_dev) == (own.ino(), own.dev())) {
-                lock.sign();
+                lock.sign(unit);
                 return Ok(lock);
             }
         }
     }
 
     /// Says who holds it; a lock that cannot say holds all the same.
-    fn sign(&mut self) {
-        let line = serde_json::to_vec(&Holder::this()).unwrap_or_default();
+    fn sign(&mut self, unit: &str) {
+        let line = serde_json::to_vec(&Holder::this(unit)).unwrap_or_default();
         let signed = self
             .file
             .rewind()
@@ -129,6 +133,20 @@ impl Drop for Lock {
 pub(super) fn holder(directory: &OwnedFd, path: &Path) -> Option<Holder> {
     let file = open(directory.as_fd(), &path.join(NAME), OFlags::RDONLY).ok()?;
     read(&file).filter(Holder::is_alive)
+}
+
+/// Whether anybody holds it: also one that could not say who it is, or counts its processes
+/// elsewhere.
+pub(super) fn is_held(directory: &OwnedFd, path: &Path) -> bool {
+    let Ok(file) = open(directory.as_fd(), &path.join(NAME), OFlags::RDONLY) else {
+        return false;
+    };
+    if read(&file).is_some_and(|holder| holder.is_alive()) {
+        return true;
+    }
+    // Held for a moment here; whoever takes it just then tries again.
+    let shared = Flock::lock(file, FlockArg::LockSharedNonblock);
+    matches!(shared, Err((_, Errno::EWOULDBLOCK)))
 }
 
 fn open(directory: BorrowedFd<'_>, path: &Path, flags: OFlags) -> Result<File> {

@@ -588,3 +588,43 @@ fn runs_that_record_nothing_are_in_nobodys_way() {
         }
     });
 }
+
+#[test]
+fn nothing_is_made_below_a_directory_that_others_may_write_to() {
+    use std::os::unix::fs::PermissionsExt;
+    let home = Home::new();
+    let open_to_all = home.directory.path().join(".local");
+    fs::create_dir(&open_to_all).unwrap();
+    fs::set_permissions(&open_to_all, fs::Permissions::from_mode(0o777)).unwrap();
+    let error = Journal::open(&home.host()).unwrap_err();
+    assert!(
+        error.to_string().contains("other users may write"),
+        "{error}"
+    );
+    assert_eq!(fs::read_dir(&open_to_all).unwrap().count(), 0);
+}
+
+#[test]
+fn a_state_directory_that_is_a_symlink_to_nothing_is_refused() {
+    let home = Home::new();
+    fs::create_dir(home.directory.path().join(".local")).unwrap();
+    std::os::unix::fs::symlink("/nonexistent", home.host().state).unwrap();
+    let error = Journal::open(&home.host()).unwrap_err();
+    assert!(error.to_string().contains("symlink"), "{error}");
+}
+
+#[test]
+fn a_dockerd_that_stayed_down_is_told_until_it_is_over() {
+    let home = Home::new();
+    let journal = home.journal();
+    journal.begin("docker.service", Was::Answering).unwrap();
+    assert_eq!(down::word(&home.host()), None);
+    let error = Error::new(Exit::RollbackFailed, "it is not as it was").hint("`systemctl …`");
+    let word = down::Down::of("docker.service", &error);
+    journal.leave_word(&word).unwrap();
+    journal.leave_word(&word).unwrap();
+    let told = down::word(&home.host()).unwrap();
+    assert_eq!(told.to_error(), error);
+    down::forget(&home.host());
+    assert_eq!(down::word(&home.host()), None);
+}

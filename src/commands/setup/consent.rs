@@ -8,6 +8,7 @@ use crate::host::engine;
 use crate::plan::Plan;
 use crate::report::human;
 use crate::request::Proof;
+use crate::ui::Ui;
 use crate::verify::{self, Question, Targets, Vantage};
 use crate::wizard::{self, Terminal};
 
@@ -55,6 +56,36 @@ pub(super) fn consent(
     )
     .caused_by(names.join(", "))
     .hint("agree with `--accept containers-restart`, or write the files only with `--no-restart`"))
+}
+
+/// Has somebody agree to what has been started since they were asked.
+///
+/// # Errors
+/// When nobody does.
+pub(super) async fn consent_again(
+    arguments: &Setup,
+    (asks, ui): (bool, Ui),
+    scene: &Scene,
+    stopping: &mut Vec<Container>,
+    plan: &Plan,
+) -> Result<()> {
+    loop {
+        let now = running(arguments, scene).await?;
+        let known = |name: &str| stopping.iter().any(|container| container.name == name);
+        let new: Vec<_> = now
+            .iter()
+            .filter(|container| !known(&container.name))
+            .cloned()
+            .collect();
+        *stopping = now;
+        if new.is_empty() {
+            return Ok(());
+        }
+        for container in new.iter().filter(|_| asks) {
+            ui.say(&format!("{} has been started meanwhile.", container.name));
+        }
+        consent(arguments, asks, &new, plan)?;
+    }
 }
 
 /// A proof that must fail is not worth a restart. Tells whether IPv4 works before it, if that can be

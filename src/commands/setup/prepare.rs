@@ -1,6 +1,7 @@
 //! Everything before the first effect: look, plan, rehearse, ask.
 
-use super::consent::{consent, host_reaches, running};
+use super::consent::{consent, consent_again, host_reaches, running};
+use super::inputs::unchanged;
 use super::rehearsed::rehearsed_plan;
 use super::vantages::vantages;
 use super::{Record, Scene};
@@ -8,7 +9,7 @@ use crate::apply::journal::{self, Journal};
 use crate::apply::place::Tree;
 use crate::cli::{DEFAULT_UNIT, Global, Rehearse, Setup};
 use crate::commands::with_settings;
-use crate::diagnose::{Wanted, diagnose_for, obstacle};
+use crate::diagnose::{Code, Finding, Wanted, diagnose_for, obstacle};
 use crate::error::{Error, Exit, Result};
 use crate::facts::{Container, Facts, NetDriver};
 use crate::host::Host;
@@ -102,6 +103,16 @@ pub(super) async fn prepare(
     if let Some(targets) = &prepared.targets {
         prepared.ipv4_before = host_reaches(&prepared.scene, targets, prepared.plan.proof).await?;
     }
+    if restarts {
+        let Prepared {
+            scene,
+            stopping,
+            plan,
+            ..
+        } = &mut prepared;
+        consent_again(arguments, (asks, ui), scene, stopping, plan).await?;
+    }
+    unchanged(&prepared.scene).await?;
     Ok(Some(prepared))
 }
 
@@ -161,9 +172,30 @@ async fn look(
 fn in_the_way(arguments: &Setup, scene: &Scene, request: &Request) -> Result<()> {
     let intent = request.resolve(scene.facts.rootlesskit_version());
     let wanted = wanted(arguments, &scene.facts, &intent);
-    obstacle(&diagnose_for(&scene.facts, &intent), wanted)?;
+    let findings = diagnose_for(&scene.facts, &intent);
+    obstacle(&findings, wanted)?;
     scene.systemd()?;
-    Ok(())
+    match arguments.confirm_within {
+        Some(_) => somebody_watches(&findings),
+        None => Ok(()),
+    }
+}
+
+/// Whether the user's systemd, and with it the watchdog, outlives the session that may be cut off.
+fn somebody_watches(findings: &[Finding]) -> Result<()> {
+    let ends = findings
+        .iter()
+        .find(|finding| finding.code == Code::NoLinger);
+    let Some(finding) = ends else {
+        return Ok(());
+    };
+    let error = finding.to_error(Exit::Blocked);
+    Err(Error {
+        message: "nothing would put the old settings back after the last logout, which is what `--confirm-within` is for"
+            .to_owned(),
+        causes: [vec![error.message], error.causes].concat(),
+        ..error
+    })
 }
 
 fn wanted(arguments: &Setup, facts: &Facts, intent: &Intent) -> Wanted {

@@ -32,13 +32,13 @@ pub(super) async fn lock(arguments: &Setup, host: &Host) -> Result<Option<Journa
 pub(super) async fn finish_first(
     arguments: &Setup,
     global: &Global,
-    journal: &Journal,
+    journal: Journal,
     ui: Ui,
     steps: &mut Steps,
-) -> Result<()> {
-    let mut entries = left_over(journal, global.unit())?;
+) -> Result<Journal> {
+    let mut entries = left_over(&journal, global.unit())?;
     if entries.is_empty() {
-        return Ok(());
+        return Ok(journal);
     }
     let scene = Scene::look(global.unit()).await?;
     let site = Site {
@@ -48,29 +48,57 @@ pub(super) async fn finish_first(
     };
     let afterwards = site.afterwards(&entries).await;
     let restarts = afterwards != Afterwards::Leave;
+    if restarts && arguments.no_restart {
+        return Err(Error::new(
+            Exit::NotApplied,
+            "an earlier run was cut short; taking it back restarts dockerd, which `--no-restart` rules out",
+        )
+        .hint(format!(
+            "`rootless6 undo{}` takes it back",
+            human::unit_flag(&scene.host.unit)
+        )));
+    }
     ui.say("An earlier run was cut short and left its work half done; it is taken back first:");
     for path in entries.iter().flat_map(Entry::paths) {
         ui.say(&format!("  {}", scene.host.short(path)));
     }
-    if !arguments.yes {
+    let journal = if arguments.yes {
+        if restarts {
+            agreed(arguments, &scene).await?;
+        }
+        journal
+    } else {
         if restarts {
             ui.say(&format!(
                 "{} is then restarted: running containers stop.",
                 scene.host.unit
             ));
         }
+        // The watchdog, or another run, may do it while somebody thinks.
+        drop(journal);
         wizard::go_ahead(&mut Terminal, "Take it back?", None)?;
-    } else if restarts {
-        agreed(arguments, &scene).await?;
-    }
+        let journal = open_soon(&scene.host).await?;
+        let now = left_over(&journal, global.unit())?;
+        if now.is_empty() {
+            return Ok(journal);
+        }
+        if now != entries {
+            return Err(Error::new(
+                Exit::NotApplied,
+                "another run, or the watchdog, has been at it meanwhile; nothing was changed",
+            )
+            .hint("run `rootless6 setup` again"));
+        }
+        journal
+    };
     let restored = site
-        .roll_back(journal, &mut entries, afterwards, steps)
+        .roll_back(&journal, &mut entries, afterwards, steps)
         .await?;
     for Skipped { path, why, .. } in &restored.skipped {
         ui.say(&format!("  {} stays: {why}", scene.host.short(path)));
     }
     ui.say("");
-    Ok(())
+    Ok(journal)
 }
 
 /// What is unfinished of this unit, newest first.
