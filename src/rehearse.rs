@@ -239,7 +239,11 @@ async fn keep(errand: Errand) -> Result<Kept> {
             Exit::NotApplied,
             "the rehearsal's keeper answered something else",
         )),
-        Ok(Err(error)) => Err(error.exiting(Exit::NotApplied)),
+        Ok(Err(error)) => {
+            let what = "rehearse RootlessKit's start; nothing was changed";
+            let blank = Error::cannot(Exit::NotApplied, what).caused_by(&error.message);
+            Err(error.causes.iter().fold(blank, Error::caused_by))
+        }
         Err(_) => {
             let late = (DEADLINE + CLEARING_UP).as_secs();
             Err(Error::cannot(Exit::NotApplied, "end the rehearsal")

@@ -192,7 +192,9 @@ fn nothing_is_left_of_a_rehearsal_whose_program_was_killed() {
     // What the keeper itself left when it was killed, too, is swept by the next run.
     lab.alice("mkdir -p $XDG_RUNTIME_DIR/rootless6-rehearsal-1; touch -d '1 hour ago' $XDG_RUNTIME_DIR/rootless6-rehearsal-1 $XDG_RUNTIME_DIR/rootless6-rehearsal-1/lock")
         .exits(0);
-    refuses(&lab, "--flag=--no-such-option", 3);
+    lab.alice(&format!("{SETUP} --flag=--no-such-option"))
+        .exits(3);
+    assert_eq!(self::about(&lab), about);
 }
 
 #[test]
