@@ -6,6 +6,7 @@
 //! program ([`within`]), which makes the netns what dockerd would make of it, probes from inside, tells
 //! what it has seen and ends. Nothing of it stays: [`kept`].
 
+use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use tokio::time::timeout;
@@ -15,6 +16,7 @@ use crate::facts::{Facts, NetDriver, Network, Seen};
 use crate::host::Host;
 use crate::host::netns::{self, Conversation};
 use crate::host::process::kept::{self, Ended, Errand, Kept};
+use crate::hostile::plain;
 use crate::inspect;
 use crate::plan::Rehearsal;
 use crate::request::{Proof, Uplink};
@@ -56,48 +58,125 @@ pub struct Wanted<'a> {
     pub proof: Proof,
 }
 
-/// Starts RootlessKit as planned and tells the network that its tap interface has then, before any
-/// uplink.
+/// What a rehearsal has shown.
+#[derive(Debug, Clone)]
+pub struct Shown {
+    /// The network that RootlessKit's tap interface has then, before any uplink.
+    pub tap: Seen<Network>,
+    /// Why it has not shown that the restart goes well, if so: in a sentence.
+    pub doubt: Option<String>,
+}
+
+impl Shown {
+    fn nothing(tap: Seen<Network>, why: &str) -> Self {
+        let doubt = format!("the rehearsal beside dockerd has shown nothing: {why}");
+        Self {
+            tap,
+            doubt: Some(doubt),
+        }
+    }
+}
+
+/// Starts RootlessKit as planned and tells what it sees then.
 ///
 /// # Errors
 /// Why RootlessKit would not start with these settings, or would not get out: nothing has been changed
 /// then. A packet may be lost by chance, so that the second is tried twice.
-pub async fn rehearse(host: &Host, facts: &Facts, wanted: &Wanted<'_>) -> Result<Seen<Network>> {
-    let mut refused = None;
-    for _ in 0..TRIES {
+pub async fn rehearse(host: &Host, facts: &Facts, wanted: &Wanted<'_>) -> Result<Shown> {
+    let mut tries = 1;
+    loop {
         let begun = Instant::now();
-        let (inside, outside) =
-            tokio::join!(start(host, facts, wanted), from_host(wanted.probe.as_ref()));
+        let once = once(host, facts, wanted).await;
         tracing::info!("the rehearsal took {} ms", begun.elapsed().as_millis());
-        let inside = match inside? {
-            Seen::Is(inside) => inside,
-            Seen::Absent => return Ok(Seen::Absent),
-            Seen::Unknown(why) => return Ok(Seen::Unknown(why)),
-        };
-        let outside = outside.as_ref();
-        match outside.and_then(|outside| judge::refusal(facts, wanted, outside, &inside)) {
-            Some(error) => refused = Some(error),
-            None => return Ok(Seen::Is(inside.tap)),
+        match once? {
+            Once::Shown(shown) => return Ok(shown),
+            Once::Refused(_) if tries < TRIES => tries += 1,
+            Once::Refused(refusal) => return Err(refusal),
         }
     }
-    refused.map_or(Ok(Seen::Absent), Err)
 }
 
-/// What the host itself sees; nothing where nobody asks, or it cannot look.
-async fn from_host(probe: Option<&observe::Request>) -> Option<Observation> {
+/// How one try ends.
+enum Once {
+    Shown(Shown),
+    /// Perhaps by chance.
+    Refused(Error),
+}
+
+async fn once(host: &Host, facts: &Facts, wanted: &Wanted<'_>) -> Result<Once> {
+    let mut inside = pin!(start(host, facts, wanted));
+    let mut outside = pin!(from_host(wanted.probe.as_ref()));
+    let (inside, known) = tokio::select! {
+        inside = &mut inside => (inside, None),
+        outside = &mut outside => (inside.await, Some(outside)),
+    };
+    let inside = match inside? {
+        Seen::Is(inside) => inside,
+        Seen::Absent => {
+            let why = "there is no rootlesskit on the PATH of the unit";
+            return Ok(Once::Shown(Shown::nothing(Seen::Absent, why)));
+        }
+        Seen::Unknown(why) => {
+            let shown = Shown::nothing(Seen::Unknown(why.clone()), &why);
+            return Ok(Once::Shown(shown));
+        }
+    };
+    let tap = Seen::Is(inside.tap.clone());
+    // What the host gets matters only where something is missing.
+    if inside.observation.is_none() || judge::is_well(wanted, &inside) {
+        return Ok(Once::Shown(Shown { tap, doubt: None }));
+    }
+    let outside = match known {
+        Some(outside) => outside,
+        None => outside.await,
+    };
+    let outside = match outside {
+        Ok(outside) => outside,
+        Err(error) => {
+            let why = format!("something is missing there, and {error}");
+            return Ok(Once::Shown(Shown::nothing(tap, &why)));
+        }
+    };
+    let Some(refusal) = judge::refusal(facts, wanted, &outside, &inside) else {
+        return Ok(Once::Shown(Shown { tap, doubt: None }));
+    };
+    let Some(helper) = &wanted.rehearsal.helper else {
+        return Ok(Once::Refused(refusal));
+    };
+    let doubt = format!(
+        "a rehearsal beside dockerd did not get out, which counts for nothing here: `ExecStartPost={}` may bring IPv6 about",
+        plain(helper)
+    );
+    let doubt = Some(doubt);
+    Ok(Once::Shown(Shown { tap, doubt }))
+}
+
+/// What the host itself sees.
+async fn from_host(probe: Option<&observe::Request>) -> Result<Observation> {
+    let Some(probe) = probe else {
+        return std::future::pending().await;
+    };
     let request = Request {
         join: None,
-        task: Task::Probe(probe?.clone()),
+        task: Task::Probe(observe::Request {
+            glance: false,
+            ..probe.clone()
+        }),
     };
-    match netns::ask(&request, DEADLINE).await {
-        Ok(Answer::Observation(observation)) => Some(*observation),
-        _ => None,
+    match netns::ask(&request, DEADLINE).await? {
+        Answer::Observation(observation) => Ok(*observation),
+        _ => Err(Error::new(
+            Exit::Bad,
+            "the host's vantage point answered something else",
+        )),
     }
 }
 
 async fn start(host: &Host, facts: &Facts, wanted: &Wanted<'_>) -> Result<Seen<Rehearsed>> {
-    let Some(rootlesskit) = facts.tools.rootlesskit.is() else {
-        return Ok(Seen::Absent);
+    let rootlesskit = match &facts.tools.rootlesskit {
+        Seen::Is(rootlesskit) => rootlesskit,
+        Seen::Absent => return Ok(Seen::Absent),
+        Seen::Unknown(why) => return Ok(Seen::Unknown(why.clone())),
     };
     kept::sweep(&host.runtime, STATE_DIR);
     let directory = host
@@ -116,7 +195,7 @@ async fn start(host: &Host, facts: &Facts, wanted: &Wanted<'_>) -> Result<Seen<R
         directory,
         deadline_ms: u64::try_from(DEADLINE.as_millis()).unwrap_or(u64::MAX),
     });
-    told(&kept.await?, facts)
+    told(&kept.await.map_err(|error| error.hint(GO_AHEAD))?, facts)
 }
 
 fn request_within(facts: &Facts, wanted: &Wanted<'_>) -> Result<String> {
@@ -160,8 +239,16 @@ async fn keep(errand: Errand) -> Result<Kept> {
             Exit::NotApplied,
             "the rehearsal's keeper answered something else",
         )),
-        Ok(Err(error)) => Err(error.exiting(Exit::NotApplied)),
-        Err(_) => Err(Error::cannot(Exit::NotApplied, "end the rehearsal")),
+        Ok(Err(error)) => {
+            let what = "rehearse RootlessKit's start; nothing was changed";
+            let blank = Error::cannot(Exit::NotApplied, what).caused_by(&error.message);
+            Err(error.causes.iter().fold(blank, Error::caused_by))
+        }
+        Err(_) => {
+            let late = (DEADLINE + CLEARING_UP).as_secs();
+            Err(Error::cannot(Exit::NotApplied, "end the rehearsal")
+                .caused_by(format!("it has not ended within {late} s")))
+        }
     }
 }
 
@@ -191,4 +278,32 @@ fn told(kept: &Kept, facts: &Facts) -> Result<Seen<Rehearsed>> {
         &inspect::in_the_way(),
         facts,
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_child_that_could_not_look_has_shown_nothing() {
+        let kept = |said: &str| Kept {
+            ended: Ended::Answered,
+            said: said.to_owned(),
+            last_words: String::new(),
+        };
+        let failed = r#"{"failed":{"message":"cannot list routes","causes":[]}}"#;
+        for (said, why) in [
+            (failed, "cannot list routes"),
+            (
+                r#""served""#,
+                "the rehearsal's child answered something else",
+            ),
+        ] {
+            let seen = told(&kept(said), &Facts::default()).unwrap();
+            assert_eq!(seen.unknown(), Some(why));
+        }
+        // What is no answer at all is RootlessKit's failure.
+        let error = told(&kept("half an ans"), &Facts::default()).unwrap_err();
+        assert!(error.hints.iter().any(|hint| hint == GO_AHEAD));
+    }
 }

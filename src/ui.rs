@@ -175,6 +175,11 @@ impl Steps {
         self.taken.pop();
     }
 
+    /// The step that began last has shown nothing.
+    pub fn doubt(&mut self) {
+        self.end(&sign(Sign::Unknown));
+    }
+
     /// The step that is under way, if any, did not end well.
     pub fn fail(&mut self) {
         if self.open {

@@ -65,6 +65,8 @@ pub enum Task {
     Look,
     /// Run RootlessKit, and leave nothing of it.
     Keep(Errand),
+    /// Be killed when whoever has started this ends, and be the program in the other arguments.
+    Follow,
     /// Be the child of a RootlessKit that is rehearsed.
     Rehearse(within::Request),
     /// Probe targets.
@@ -152,6 +154,7 @@ fn serve(request: &str) -> Result<Answer> {
         let netlink = Netlink::open()?;
         match &request.task {
             Task::Look => Ok(Answer::Network(netlink.network().await?)),
+            Task::Follow => kept::follow(std::env::args_os().skip(3)),
             Task::Keep(errand) => Ok(Answer::Kept(kept::keep(errand).await?)),
             Task::Rehearse(request) => Ok(Answer::Rehearsed(Box::new(
                 within::look(&netlink, request).await?,

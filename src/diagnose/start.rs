@@ -2,7 +2,7 @@
 //! way.
 
 use super::{Code, Cure, Finding, Severity, install};
-use crate::facts::{AppArmor, Facts, InTheWay, TunUnusable};
+use crate::facts::{AppArmor, Facts, InTheWay, TunUnusable, typed};
 
 /// Of a node that nobody but root may open; devtmpfs has it right, so whoever has changed it may do so
 /// again at the next boot (tmpfiles.d(5)).
@@ -19,10 +19,21 @@ const LOAD_TUN: &[&str] = &[
 ];
 
 /// A profile that confines nothing and lets pasta make its own user namespace (apparmor.d(5)).
-const LET_PASTA: &[&str] = &[
-    r"printf 'abi <abi/4.0>,\nprofile rootless6-pasta /usr/bin/pasta{,.avx2} flags=(unconfined) {\n  userns,\n}\n' > /etc/apparmor.d/rootless6-pasta",
-    "apparmor_parser -r /etc/apparmor.d/rootless6-pasta",
-];
+fn let_pasta(facts: &Facts) -> Vec<String> {
+    let tools = &facts.tools;
+    let pasta = tools.pasta.is().or_else(|| tools.pasta_elsewhere.is());
+    let path = pasta.map_or_else(
+        || "/usr/bin/pasta".into(),
+        |pasta| pasta.path.to_string_lossy(),
+    );
+    let path = typed(&path);
+    vec![
+        format!(
+            r"printf 'abi <abi/4.0>,\nprofile rootless6-pasta %s{{,.avx2}} flags=(unconfined) {{\n  userns,\n}}\n' {path} > /etc/apparmor.d/rootless6-pasta"
+        ),
+        "apparmor_parser -r /etc/apparmor.d/rootless6-pasta".to_owned(),
+    ]
+}
 
 /// What pasta says where it may not enter or make a namespace (passt:conf.c, passt:isolation.c).
 const DENIED: &[&str] = &[
@@ -47,7 +58,7 @@ pub fn of_start(said: &[String], in_the_way: &InTheWay, facts: &Facts) -> Option
         && denied
         && DENIED.iter().any(|words| says(words))
     {
-        return Some(denied_by_apparmor(apparmor));
+        return Some(denied_by_apparmor(apparmor, facts));
     }
     if says("\"pasta\": executable file not found") || says("pasta binary") && says("not installed")
     {
@@ -93,7 +104,7 @@ fn tun_unavailable(why: TunUnusable) -> Finding {
     )
 }
 
-fn denied_by_apparmor(apparmor: &AppArmor) -> Finding {
+fn denied_by_apparmor(apparmor: &AppArmor, facts: &Facts) -> Finding {
     let lines = match &apparmor.profile {
         Some(profile) => {
             let profile = profile.display();
@@ -102,7 +113,7 @@ fn denied_by_apparmor(apparmor: &AppArmor) -> Finding {
                 format!("apparmor_parser -R {profile}"),
             ]
         }
-        None => LET_PASTA.iter().map(|&line| line.to_owned()).collect(),
+        None => let_pasta(facts),
     };
     Finding::new(
         Code::PastaDeniedByApparmor,

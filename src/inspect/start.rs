@@ -1,8 +1,9 @@
 //! What may keep RootlessKit or its network driver from starting.
 
 use std::fs::{self, File};
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
 
 use crate::facts::{AppArmor, InTheWay, TunUnusable};
 
@@ -22,14 +23,15 @@ pub fn in_the_way() -> InTheWay {
     }
 }
 
-/// To open it makes no interface yet.
+/// To open it makes no interface yet. What cannot be looked at is nothing to tell.
 fn unusable(device: &Path) -> Option<TunUnusable> {
     let opened = File::options().read(true).write(true).open(device);
-    Some(match opened.err()?.kind() {
-        ErrorKind::PermissionDenied => TunUnusable::Denied,
-        // A node without a driver (ENXIO, ENODEV) is as good as none.
-        _ => TunUnusable::Absent,
-    })
+    match Errno::from_raw(opened.err()?.raw_os_error()?) {
+        Errno::EACCES | Errno::EPERM => Some(TunUnusable::Denied),
+        // A node without a driver is as good as none.
+        Errno::ENOENT | Errno::ENXIO | Errno::ENODEV => Some(TunUnusable::Absent),
+        _ => None,
+    }
 }
 
 fn apparmor() -> Option<AppArmor> {
@@ -50,5 +52,7 @@ mod tests {
         let absent = unusable(&place.path().join("tun"));
         assert_eq!(absent, Some(TunUnusable::Absent));
         assert_eq!(unusable(Path::new("/dev/null")), None);
+        // EISDIR: it is not known what is the matter.
+        assert_eq!(unusable(place.path()), None);
     }
 }

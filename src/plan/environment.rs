@@ -5,7 +5,7 @@ use std::path::Path;
 use super::dropin;
 use crate::diagnose::{Cure, install};
 use crate::error::{Error, Exit, Result};
-use crate::facts::{Facts, NetDriver, Seen, Unit, typed, value_of};
+use crate::facts::{Facts, NetDriver, Seen, Unit, Version, typed, value_of};
 use crate::request::{Intent, Mtu, Net, PortDriver};
 
 /// RootlessKit's `--net`.
@@ -16,6 +16,11 @@ const PORT_DRIVER: &str = "DOCKERD_ROOTLESS_ROOTLESSKIT_PORT_DRIVER";
 const MTU: &str = "DOCKERD_ROOTLESS_ROOTLESSKIT_MTU";
 /// Further options for RootlessKit, split at blanks.
 const FLAGS: &str = "DOCKERD_ROOTLESS_ROOTLESSKIT_FLAGS";
+
+/// Whether RootlessKit detaches its netns.
+const DETACH_NETNS: &str = "DOCKERD_ROOTLESS_ROOTLESSKIT_DETACH_NETNS";
+/// From here on it does unless it is told not to (moby:contrib/dockerd-rootless.sh).
+const SCRIPT_DETACHES: Version = Version::new(29, 5, 0);
 
 /// Where the unit finds pasta and everything else.
 pub(super) const PATH: &str = "PATH";
@@ -268,12 +273,26 @@ pub(super) fn options(
     let configured = |name| value_of(planned, name).or_else(|| value_of(base, name));
     options.extend(configured(MTU).map(|mtu| format!("--mtu={mtu}")));
     options.extend(FIXED.iter().map(|&option| option.to_owned()));
-    if facts.rootlesskit.is().is_some_and(|kit| kit.detached) {
+    if detaches(facts) {
         options.push("--detach-netns".to_owned());
     }
     let flags = configured(FLAGS).unwrap_or_default();
     options.extend(flags.split_whitespace().map(str::to_owned));
     Some(options)
+}
+
+/// Whether dockerd's script has RootlessKit detach its netns: as it does now, else by default.
+fn detaches(facts: &Facts) -> bool {
+    if let Some(kit) = facts.rootlesskit.is() {
+        return kit.detached;
+    }
+    let variable = facts
+        .unit
+        .is()
+        .and_then(|unit| unit.effective(DETACH_NETNS));
+    let is_refused = matches!(variable, Some("false" | "0"));
+    let version = facts.engine_version();
+    version.is_some_and(|version| version >= SCRIPT_DETACHES) && !is_refused
 }
 
 /// Settings of others that ours replace; the flags are merged, so they are not among them.
@@ -310,6 +329,41 @@ pub(super) fn not_live(facts: &Facts, unit: &Unit, planned: &[(String, String)])
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::facts::{RootlessKit, Tool};
+
+    #[test]
+    fn a_stopped_rootlesskit_detaches_as_its_script_would_have_it() {
+        for (version, variable, running, expected) in [
+            ("29.5.0", None, None, true),
+            ("29.4.3", None, None, false),
+            ("29.5.0", Some("false"), None, false),
+            ("29.5.0", Some("true"), None, true),
+            ("29.5.0", None, Some(false), false),
+            ("28.5.2", None, Some(true), true),
+        ] {
+            let mut facts = Facts::default();
+            facts.tools.dockerd = Seen::Is(Tool {
+                version: version.to_owned(),
+                ..Tool::default()
+            });
+            let set = |value: &str| (DETACH_NETNS.to_owned(), value.to_owned());
+            facts.unit = Seen::Is(Unit {
+                environment: variable.map(set).into_iter().collect(),
+                ..Unit::default()
+            });
+            if let Some(detached) = running {
+                facts.rootlesskit = Seen::Is(RootlessKit {
+                    detached,
+                    ..RootlessKit::default()
+                });
+            }
+            assert_eq!(
+                detaches(&facts),
+                expected,
+                "{version} {variable:?} {running:?}"
+            );
+        }
+    }
 
     #[test]
     fn drivers_that_rootlesskit_refuses_are_refused_before_it_is_asked() {

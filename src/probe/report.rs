@@ -27,6 +27,9 @@ pub struct EchoRequest {
     pub settle_ms: u64,
     /// Bytes behind the ICMPv6 header, raised to 8 for the nonce.
     pub payload_bytes: u16,
+    /// Whether the first answer is enough: then no loss is judged, and the control is waited for no
+    /// longer than an answer takes.
+    pub glance: bool,
 }
 
 impl EchoRequest {
@@ -41,6 +44,7 @@ impl EchoRequest {
             deadline_ms: 3000,
             settle_ms: 0,
             payload_bytes: 56,
+            glance: false,
         }
     }
 }

@@ -21,6 +21,8 @@ const HARD_ERROR_ECHOES: u32 = 3;
 const HARD_ERROR_SPAN: Duration = Duration::from_millis(600);
 /// How long the control may at least take to answer.
 const CONTROL_GRACE: Duration = Duration::from_millis(100);
+/// The same where one answer is enough: who answers for everybody does so for both at once.
+const GLANCE_GRACE: Duration = Duration::from_millis(20);
 /// Else twice the median of so many last round trips: the first may have waited for the link.
 const RECENT: usize = 8;
 /// Keeps an interval of 0 from flooding a silent target.
@@ -53,6 +55,7 @@ pub(super) struct EchoSession {
     last_answered: bool,
     highest_answered: u64,
     has_control: bool,
+    glance: bool,
     control_tries: u32,
     control_quota: u32,
     last_control_at: Duration,
@@ -127,6 +130,7 @@ impl EchoSession {
             interval: Duration::from_millis(request.interval_ms).max(SHORTEST_INTERVAL),
             deadline: Duration::from_millis(request.deadline_ms),
             settle: Duration::from_millis(request.settle_ms),
+            glance: request.glance,
             has_control: identity.destinations.len() > CONTROL,
             ledger: Ledger::new(identity),
             report: EchoReport::default(),
@@ -172,6 +176,9 @@ impl EchoSession {
 
     /// Whether enough is known of the target.
     fn is_decided(&self) -> bool {
+        if self.glance && self.report.received > 0 {
+            return !self.is_control_due();
+        }
         match self.report.loss {
             Loss::Heavy => true,
             Loss::Bearable => self.report.received >= self.count,
@@ -187,7 +194,12 @@ impl EchoSession {
         let mut recent: Vec<_> = self.report.rtt_us.iter().rev().take(RECENT).collect();
         recent.sort_unstable();
         let median = recent.get(recent.len() / 2).map_or(0, |rtt| **rtt);
-        self.last_control_at + CONTROL_GRACE.max(2 * Duration::from_micros(median))
+        let grace = if self.glance {
+            GLANCE_GRACE
+        } else {
+            CONTROL_GRACE
+        };
+        self.last_control_at + grace.max(2 * Duration::from_micros(median))
     }
 
     fn longest_round_trip(&self) -> Duration {

@@ -9,6 +9,7 @@ use crate::diagnose::{ALLOW_PING, Code, Cure, Finding};
 use crate::error::{Error, Exit};
 use crate::facts::Facts;
 use crate::plan::Rehearsal;
+use crate::probe::tcp::TcpOutcome;
 use crate::report::human;
 use crate::request::{Proof, Uplink as Wish};
 use crate::uplink::{Outcome as Uplink, TAP};
@@ -22,21 +23,40 @@ pub(super) fn refusal(
     host: &Observation,
     rehearsed: &Rehearsed,
 ) -> Option<Error> {
-    let rehearsal = wanted.rehearsal;
     let inside = rehearsed.observation.as_ref()?;
-    if !rehearsal.is_whole {
+    let verification = judged(facts, host, inside);
+    let lost = |what: &What| is_lost(&verification, inside, *what);
+    if !needed(wanted.proof).iter().any(lost) {
         return None;
     }
-    let verification = judged(facts, host, inside);
-    let wanted: &[What] = match wanted.proof {
+    Some(told(wanted.rehearsal, &verification, rehearsed, inside))
+}
+
+/// Whether nothing is missing, whatever the host gets.
+pub(super) fn is_well(wanted: &Wanted<'_>, rehearsed: &Rehearsed) -> bool {
+    let came = |inside: &Observation| {
+        let needed = needed(wanted.proof).iter();
+        needed.copied().all(|what| has_come(inside, what))
+    };
+    rehearsed.observation.as_ref().is_some_and(came)
+}
+
+fn needed(proof: Proof) -> &'static [What] {
+    match proof {
         Proof::Whole => &[What::Echo, What::Tcp],
         Proof::WithoutEcho => &[What::Tcp],
-    };
-    let lost = |what: &What| is_lost(&verification, inside, *what);
-    if !wanted.iter().any(lost) {
-        return None;
     }
-    Some(told(rehearsal, &verification, rehearsed, inside))
+}
+
+/// Whether anything has come back that proves something.
+fn has_come(inside: &Observation, what: What) -> bool {
+    let mut targets = inside.targets.iter();
+    match what {
+        What::Echo => {
+            targets.any(|target| target.echo.received > 0 && !target.echo.control_answered)
+        }
+        _ => targets.any(|target| matches!(target.tcp.outcome, TcpOutcome::Connected { .. })),
+    }
 }
 
 /// What the restart will change explains nothing here.
@@ -64,14 +84,9 @@ fn is_lost(verification: &Verification, inside: &Observation, what: What) -> boo
             check.from == vantage.id() && check.what == what && check.outcome == outcome
         })
     };
-    let something_came = match what {
-        What::Echo => inside
-            .targets
-            .iter()
-            .any(|target| target.echo.received > 0 && !target.echo.control_answered),
-        _ => false,
-    };
-    ends(&Vantage::Host, Outcome::Pass) && ends(&Vantage::Netns, Outcome::Fail) && !something_came
+    ends(&Vantage::Host, Outcome::Pass)
+        && ends(&Vantage::Netns, Outcome::Fail)
+        && !has_come(inside, what)
 }
 
 fn told(
@@ -132,7 +147,7 @@ mod tests {
     use super::*;
     use crate::facts::{Address, NetDriver, Network, Route, RouteKind, RouteTo};
     use crate::probe::echo::{EchoOutcome, EchoReport, Loss};
-    use crate::probe::tcp::{TcpOutcome, TcpReport};
+    use crate::probe::tcp::TcpReport;
     use crate::verify::observe::TargetSeen;
 
     /// `answers` of ten echoes came back, and from the control none.
@@ -197,37 +212,35 @@ mod tests {
         };
         let well = || seen(10, connected());
         let (whole, without) = (Proof::Whole, Proof::WithoutEcho);
-        for (host, inside, proof, is_whole, refused) in [
+        for (host, inside, proof, well, refused) in [
             (well(), well(), whole, true, false),
-            (well(), seen(0, connected()), whole, true, true),
+            (well(), seen(0, connected()), whole, false, true),
             (well(), seen(0, connected()), without, true, false),
-            (well(), seen(0, TcpOutcome::Silent), without, true, true),
-            (well(), seen(10, TcpOutcome::Silent), whole, true, true),
+            (well(), seen(0, TcpOutcome::Silent), without, false, true),
+            (well(), seen(10, TcpOutcome::Silent), whole, false, true),
             // Loss is no reason, nor is what the host does not get either.
             (well(), seen(1, connected()), whole, true, false),
             (
                 seen(0, connected()),
                 seen(0, connected()),
                 whole,
-                true,
+                false,
                 false,
             ),
             (
                 seen(10, TcpOutcome::Refused),
                 seen(10, TcpOutcome::Refused),
                 whole,
-                true,
+                false,
                 false,
             ),
-            // Somebody else's command may mend it.
-            (well(), seen(0, TcpOutcome::Silent), whole, false, false),
         ] {
             let rehearsal = Rehearsal {
                 options: Vec::new(),
                 net: NetDriver::Pasta,
                 uplink: Wish::Auto,
                 forwards: true,
-                is_whole,
+                helper: None,
             };
             let wanted = Wanted {
                 rehearsal: &rehearsal,
@@ -243,6 +256,7 @@ mod tests {
             };
             let refusal = refusal(&Facts::default(), &wanted, &host, &rehearsed);
             assert_eq!(refusal.is_some(), refused, "{inside:?} {proof:?}");
+            assert_eq!(is_well(&wanted, &rehearsed), well, "{inside:?} {proof:?}");
         }
     }
 }

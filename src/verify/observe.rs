@@ -58,6 +58,9 @@ pub struct Request {
     /// Whether no echo is sent, because none can come back.
     #[serde(default)]
     pub without_echo: bool,
+    /// Whether one answer is enough, and no loss is judged.
+    #[serde(default)]
+    pub glance: bool,
 }
 
 impl Request {
@@ -75,6 +78,7 @@ impl Request {
             peer: None,
             gateway: false,
             without_echo: false,
+            glance: false,
             control: Ipv6Addr::from_bits(0x3fff_0006_0006_0006 << 64 | u128::from(low)),
         }
     }

@@ -33,15 +33,22 @@ pub(super) async fn rehearsed_plan(
         path: plan.path(),
         probe: (!arguments.no_verify).then(|| observe::Request {
             without_echo: plan.proof == Proof::WithoutEcho,
+            glance: true,
             ..observe::Request::new(&targets.v6)
         }),
         proof: plan.proof,
     };
     steps.begin("rehearse RootlessKit with the new settings");
-    given.rehearsed = rehearse(&scene.host, &scene.facts, &wanted).await?;
-    steps.done();
+    let shown = rehearse(&scene.host, &scene.facts, &wanted).await?;
+    match shown.doubt {
+        None => steps.done(),
+        Some(_) => steps.doubt(),
+    }
     ui.say("");
-    make_plan(scene, intent, &given, journal)
+    given.rehearsed = shown.tap;
+    let mut plan = make_plan(scene, intent, &given, journal)?;
+    plan.notes.extend(shown.doubt);
+    Ok(plan)
 }
 
 /// The plan, and a restart for what an earlier run wrote and nothing has taken up yet.

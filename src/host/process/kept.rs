@@ -5,17 +5,20 @@
 //! their subreaper (PR_SET_CHILD_SUBREAPER(2const)), so that the kernel gives it those whose parent has
 //! ended, down to the last. It ends them when the program has ended or said what it has to say, when the
 //! time is over, or when whoever asked closes its standard input, as the kernel does for one that was
-//! killed.
+//! killed. Where it is killed itself, the kernel kills the program with it (PR_SET_PDEATHSIG(2const)), as
+//! RootlessKit has it do with its own child.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
+use std::io::Write as _;
 use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
-use nix::sys::prctl::set_child_subreaper;
+use nix::sys::prctl::{set_child_subreaper, set_pdeathsig};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
@@ -28,7 +31,7 @@ use tokio::time::{Instant, sleep};
 
 use super::children;
 use crate::error::{Doing, Result};
-use crate::vantage;
+use crate::vantage::{self, Request, Task};
 
 /// Bytes of standard output: an answer fits.
 const MOST_SAID: usize = 1 << 20;
@@ -38,6 +41,12 @@ const LAST_WORDS: usize = 64 << 10;
 
 /// A killed process is gone at once, unless the kernel has it wait for a device.
 const ENDING: Duration = Duration::from_secs(3);
+
+/// What was said is there to be read by then, unless one that could not be ended holds the pipe.
+const READING: Duration = Duration::from_secs(1);
+
+/// The status of what cannot be run, in a shell.
+const NOT_RUN: i32 = 127;
 
 const LOOK_AGAIN: Duration = Duration::from_millis(1);
 
@@ -99,8 +108,17 @@ pub async fn keep(errand: &Errand) -> Result<Kept> {
     set_child_subreaper(true).doing(doing)?;
     let own_file = super::own_file()?;
     let mount_points = mount_points();
-    let mut command = Command::new(&errand.program);
+    let follow = Request {
+        join: None,
+        task: Task::Follow,
+    };
+    let mut command = Command::new("/proc/self/exe");
     command
+        .args([
+            vantage::COMMAND,
+            &serde_json::to_string(&follow).doing(doing)?,
+        ])
+        .arg(&errand.program)
         .args(&errand.arguments)
         .arg(own_file)
         .args([vantage::COMMAND, &errand.then])
@@ -113,6 +131,20 @@ pub async fn keep(errand: &Errand) -> Result<Kept> {
     let mut program = command.spawn().doing(doing)?;
     let (stdout, stderr) = (program.stdout.take(), program.stderr.take());
     let (tell, answered) = oneshot::channel();
+    let (tell_end, over) = oneshot::channel::<()>();
+    let (mut said, mut last) = (Vec::new(), Vec::new());
+    let reading = async {
+        let all =
+            async { tokio::join!(beginning(stdout, &mut said, tell), end(stderr, &mut last)) };
+        let late = async {
+            let _ = over.await;
+            sleep(READING).await;
+        };
+        tokio::select! {
+            _ = all => {}
+            () = late => {}
+        }
+    };
     let running = async {
         let ended = tokio::select! {
             Ok(()) = answered => Ended::Answered,
@@ -123,17 +155,34 @@ pub async fn keep(errand: &Errand) -> Result<Kept> {
             () = nobody_waits() => Ended::Unwanted,
         };
         end_all().await;
+        let _ = tell_end.send(());
         ended
     };
-    let (ended, said, last_words) =
-        tokio::join!(running, beginning(stdout, tell), last_words(stderr));
+    let (ended, ()) = tokio::join!(running, reading);
     let _ = fs::remove_dir_all(&errand.directory);
     remove_new(&mount_points);
     Ok(Kept {
         ended,
-        said,
-        last_words,
+        said: String::from_utf8_lossy(&said).into_owned(),
+        last_words: String::from_utf8_lossy(&last).into_owned(),
     })
+}
+
+/// Becomes the program that the first of these words names, to be killed when the keeper ends. Ends
+/// where it cannot, as a shell does.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "tokio's cannot replace the process, and nothing runs yet"
+)]
+pub fn follow(mut words: impl Iterator<Item = OsString>) -> ! {
+    let program = words.next().unwrap_or_default();
+    let error = match set_pdeathsig(Signal::SIGKILL) {
+        Ok(()) => std::process::Command::new(&program).args(words).exec(),
+        Err(error) => error.into(),
+    };
+    let program = Path::new(&program).display();
+    let _ = writeln!(std::io::stderr(), "run {program}: {error}");
+    std::process::exit(NOT_RUN)
 }
 
 /// Resolves when whoever asked has closed our standard input.
@@ -165,8 +214,11 @@ async fn end_all() {
 }
 
 /// The beginning of what somebody says, read to its end; tells once an answer is in it.
-async fn beginning(from: Option<impl AsyncRead + Unpin>, tell: oneshot::Sender<()>) -> String {
-    let mut said = Vec::new();
+async fn beginning(
+    from: Option<impl AsyncRead + Unpin>,
+    said: &mut Vec<u8>,
+    tell: oneshot::Sender<()>,
+) {
     let mut tell = Some(tell);
     if let Some(mut from) = from {
         let mut part = [0; 4096];
@@ -174,18 +226,16 @@ async fn beginning(from: Option<impl AsyncRead + Unpin>, tell: oneshot::Sender<(
             let left = MOST_SAID.saturating_sub(said.len());
             said.extend_from_slice(&part[..length.min(left)]);
             let is_answered =
-                tell.is_some() && part[..length].contains(&b'\n') && vantage::is_answer(&said);
+                tell.is_some() && part[..length].contains(&b'\n') && vantage::is_answer(said);
             if is_answered && let Some(tell) = tell.take() {
                 let _ = tell.send(());
             }
         }
     }
-    String::from_utf8_lossy(&said).into_owned()
 }
 
 /// The end of what somebody says.
-async fn last_words(from: Option<impl AsyncRead + Unpin>) -> String {
-    let mut said = Vec::new();
+async fn end(from: Option<impl AsyncRead + Unpin>, said: &mut Vec<u8>) {
     if let Some(mut from) = from {
         let mut part = [0; 4096];
         while let Ok(length @ 1..) = from.read(&mut part).await {
@@ -194,7 +244,6 @@ async fn last_words(from: Option<impl AsyncRead + Unpin>) -> String {
             said.drain(..too_much);
         }
     }
-    String::from_utf8_lossy(&said).into_owned()
 }
 
 /// RootlessKit's mount points that are there now, and ours to remove.

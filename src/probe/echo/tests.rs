@@ -115,6 +115,28 @@ fn without_a_control_the_last_answer_is_the_end() {
 }
 
 #[test]
+fn a_glance_ends_with_the_first_answer_once_the_control_has_had_its_time() {
+    let request = EchoRequest {
+        interval_ms: 50,
+        glance: true,
+        ..request()
+    };
+    for (forged, round_trip, elapsed) in [(false, 4, 20), (false, 30, 60), (true, 4, 4)] {
+        let report = run_over(&request, move |echo| {
+            let silent = echo.to_control && !forged;
+            Ok(if silent {
+                vec![]
+            } else {
+                vec![echo.reply(round_trip)]
+            })
+        });
+        assert_eq!((report.received, report.control_sent), (1, 1));
+        assert_eq!(report.control_answered, forged);
+        assert_eq!(report.elapsed_us, millis(elapsed), "{round_trip}");
+    }
+}
+
+#[test]
 fn a_control_that_is_the_target_is_ignored() {
     let request = EchoRequest {
         control: Some(request().target),

@@ -51,6 +51,7 @@ async fn probe(target: Ipv6Addr, way: Way, link_mtu: Option<u32>, request: &Requ
         count: ECHOES,
         interval_ms: INTERVAL_MS,
         deadline_ms: DEADLINE_MS,
+        glance: request.glance,
         ..EchoRequest::new(target)
     };
     let tcp = TcpRequest {
