@@ -83,7 +83,7 @@ pub(super) fn shown(entry: &Entry) -> Generation {
 /// How long ago a moment was, in seconds since 1970; none of one that the clock says is to come, and
 /// of an entry from before there was one.
 pub(super) fn age(begun: u64) -> Option<Duration> {
-    let begun = UNIX_EPOCH + Duration::from_secs(begun);
+    let begun = UNIX_EPOCH.checked_add(Duration::from_secs(begun))?;
     (begun > UNIX_EPOCH)
         .then(|| SystemTime::now().duration_since(begun).ok())
         .flatten()

@@ -26,7 +26,7 @@ fn of_twenty_setups_at_once_one_works_and_the_others_say_that_it_is_busy() {
     for busy in answers {
         assert_eq!(busy.status, Some(7), "{}", busy.said);
     }
-    setting.is_whole(&[&setting.tree()], "after twenty setups");
+    setting.is_whole(&[&Setting::set_up().tree()], "after twenty setups");
     assert_eq!(setting.generations(), 1);
     setting.runs_well(super::setting::UNDO);
     setting.is_whole(&[setting.beginning()], "after undo");

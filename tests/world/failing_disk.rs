@@ -7,6 +7,7 @@ use super::parallel::each;
 use super::setting::{SETUP, Setting, UNDO};
 use super::strace::{Fault, Point, points, strike};
 
+/// In turn: the program asks no error which of these it is.
 const ERRORS: &[&str] = &["ENOSPC", "EROFS", "EIO"];
 
 struct Case {
@@ -21,27 +22,24 @@ impl fmt::Display for Case {
 }
 
 fn cases(setting: &Setting, arguments: &[&str]) -> Vec<Case> {
-    let each = |point: Point| {
-        ERRORS.iter().map(move |error| Case {
-            point: point.clone(),
-            error,
-        })
-    };
-    points(setting, arguments)
-        .into_iter()
-        .flat_map(each)
-        .collect()
+    let errors = ERRORS.iter().cycle();
+    let points = points(setting, arguments).into_iter();
+    let cases = points
+        .zip(errors)
+        .map(|(point, error)| Case { point, error });
+    cases.collect()
 }
 
 #[test]
 fn a_setup_that_cannot_write_leaves_what_was_there() {
+    let new = Setting::set_up().tree();
     each(&cases(&Setting::new(), SETUP), |case| {
         let fault = Fault::Fails(case.error);
         let (setting, ran) = strike(&case.point, fault, SETUP, Setting::new);
         let context = format!("{:?} {}", ran.status, ran.said);
         match ran.status {
             // What fails is not always needed, such as the removal of a name that is gone.
-            Some(0) => setting.is_whole(&[&setting.tree()], &context),
+            Some(0) => setting.is_whole(&[&new], &context),
             Some(3) => {
                 assert!(ran.said.contains("error: "), "{context}");
                 setting.is_whole(&[setting.beginning()], &context);
@@ -59,13 +57,9 @@ fn a_setup_that_cannot_write_leaves_what_was_there() {
 
 #[test]
 fn an_undo_that_cannot_write_can_be_tried_again() {
-    let set_up = || {
-        let setting = Setting::new();
-        setting.runs_well(SETUP);
-        setting
-    };
-    each(&cases(&set_up(), UNDO), |case| {
-        let (setting, ran) = strike(&case.point, Fault::Fails(case.error), UNDO, set_up);
+    each(&cases(&Setting::set_up(), UNDO), |case| {
+        let fault = Fault::Fails(case.error);
+        let (setting, ran) = strike(&case.point, fault, UNDO, Setting::set_up);
         let context = format!("{:?} {}", ran.status, ran.said);
         match ran.status {
             Some(0) => setting.is_whole(&[setting.beginning()], &context),

@@ -24,5 +24,7 @@ mod tree;
 
 mod at_once;
 mod bad_journals;
+mod clock;
 mod crash_points;
 mod failing_disk;
+mod signals;

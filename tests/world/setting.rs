@@ -3,9 +3,9 @@
 use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::fs;
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::os::unix::fs::{PermissionsExt, chown};
-use std::os::unix::net::UnixListener;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -14,22 +14,22 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
-
+use nix::unistd::{Pid, geteuid};
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use super::bus::Bus;
 use super::dockerd::refusal;
-use super::manager::{Manager, Places, UNIT};
+use super::manager::{Manager, Places, Settings, UNIT};
 use super::tree::Tree;
 
 /// Whoever is not root: the program refuses root, and tests may be run as root.
 pub(crate) const NOBODY: u32 = 65534;
 
 /// However busy the machine is: whatever has not ended by then waits for something that never comes.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// What asks nothing, sends nothing and has nothing random in it.
 pub(crate) const SETUP: &[&str] = &[
@@ -44,6 +44,21 @@ pub(crate) const SETUP: &[&str] = &[
 ];
 
 pub(crate) const UNDO: &[&str] = &["undo", "--yes"];
+
+/// As [`SETUP`], and it is taken back if nobody confirms it. No test takes that long.
+pub(crate) const SETUP_TO_BE_CONFIRMED: &[&str] = &[
+    "setup",
+    "--yes",
+    "--accept",
+    "containers-restart",
+    "--no-verify",
+    "--rehearse=never",
+    "--subnet=fd5a:5a5a:5a5a:1::/64",
+    "--new-networks=keep",
+    "--confirm-within=3600",
+];
+
+pub(crate) const CONFIRM: &[&str] = &["confirm"];
 
 /// A user's machine.
 pub(crate) struct Setting {
@@ -69,6 +84,17 @@ impl Setting {
     /// and no drop-in.
     pub(crate) fn new() -> Self {
         Self::with_home("home".as_ref())
+    }
+
+    /// The same once it is set up.
+    pub(crate) fn set_up() -> Self {
+        let setting = Self::new();
+        setting.runs_well(SETUP);
+        let changed = setting.beginning().difference(&setting.tree());
+        for file in ["docker/daemon.json", "docker.service.d/zz-rootless6.conf"] {
+            assert!(changed.contains(file), "{file} was not written:\n{changed}");
+        }
+        setting
     }
 
     /// The same with a home of this name.
@@ -181,19 +207,19 @@ impl Setting {
         ran(&mut self.command(arguments))
     }
 
-    /// Runs the program until it passes this checkpoint.
-    pub(crate) fn runs_until(&self, arguments: &[&str], checkpoint: &str) -> Ran {
-        let mut command = self.command(arguments);
-        ran(command.env("ROOTLESS6_KILL_AT", checkpoint))
+    /// Runs the program until it passes this checkpoint, where it is killed.
+    #[track_caller]
+    pub(crate) fn is_killed_at(&self, checkpoint: &str, mut command: Command) {
+        let ran = ran(command.env("ROOTLESS6_KILL_AT", checkpoint));
+        assert_eq!(ran.status, None, "{}", ran.said);
     }
 
     /// The checkpoints that a run passes, which must end well.
     #[track_caller]
-    pub(crate) fn checkpoints(&self, arguments: &[&str]) -> Vec<String> {
+    pub(crate) fn checkpoints(&self, mut command: Command) -> Vec<String> {
         let list = self.places.run.join("checkpoints");
-        let mut command = self.command(arguments);
         let ran = ran(command.env("ROOTLESS6_CHECKPOINTS", &list));
-        assert_eq!(ran.status, Some(0), "{arguments:?}: {}", ran.said);
+        assert_eq!(ran.status, Some(0), "{command:?}: {}", ran.said);
         let passed = fs::read_to_string(list).unwrap_or_default();
         passed.lines().map(str::to_owned).collect()
     }
@@ -254,27 +280,54 @@ impl Setting {
         self.bus.manager().restart()
     }
 
+    /// What each armed timer starts.
+    pub(crate) fn watchdogs(&self) -> Vec<Command> {
+        let timers: Vec<_> = self.bus.manager().timers.values().cloned().collect();
+        let started = timers.into_iter().map(|timer| {
+            let arguments: Vec<&str> = timer.command.iter().skip(1).map(String::as_str).collect();
+            let mut command = self.command_of(Path::new(&timer.command[0]), &arguments);
+            let set = timer
+                .environment
+                .iter()
+                .filter_map(|set| set.split_once('='));
+            command.env_clear().env("ROOTLESS6_SETTLING", "0").envs(set);
+            command
+        });
+        started.collect()
+    }
+
+    /// Fires each armed timer once; how many there were.
+    #[track_caller]
+    pub(crate) fn fires(&self) -> usize {
+        let mut watchdogs = self.watchdogs();
+        watchdogs.iter_mut().for_each(|watchdog| {
+            ran(watchdog);
+        });
+        watchdogs.len()
+    }
+
     /// Fires each armed timer until none is left, as time would. Each service must end.
     #[track_caller]
     pub(crate) fn fires_until_disarmed(&self) {
-        for _ in 0..5 {
-            let timers: Vec<_> = self.bus.manager().timers.values().cloned().collect();
-            if timers.is_empty() {
-                return;
-            }
-            for timer in timers {
-                let arguments: Vec<&str> =
-                    timer.command.iter().skip(1).map(String::as_str).collect();
-                let mut command = self.command_of(Path::new(&timer.command[0]), &arguments);
-                let set = timer
-                    .environment
-                    .iter()
-                    .filter_map(|set| set.split_once('='));
-                command.env_clear().env("ROOTLESS6_SETTLING", "0").envs(set);
-                ran(&mut command);
-            }
+        if (0..5).all(|_| self.fires() > 0) {
+            panic!("a timer is armed still: {:?}", self.bus.manager().timers);
         }
-        panic!("a timer is armed still: {:?}", self.bus.manager().timers);
+    }
+
+    /// Changes what the journal says of the newest generation.
+    pub(crate) fn edit_entry(&self, change: impl FnOnce(&mut Value)) {
+        let path = self.state().join(format!("{:04}.json", self.generations()));
+        let mut entry = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+        change(&mut entry);
+        fs::write(path, entry.to_string()).unwrap();
+    }
+
+    /// Lets the time for a confirmation pass.
+    pub(crate) fn time_is_over(&self) {
+        self.edit_entry(|entry| {
+            assert_eq!(entry["state"], "unconfirmed");
+            entry["deadline"]["seconds"] = json!(1);
+        });
     }
 
     /// dockerd runs with what is on disk, whole: both are one of these states.
@@ -299,6 +352,25 @@ impl Setting {
         assert_eq!(refusal(&on_disk), None, "{context}");
         assert_eq!(live, Some(on_disk), "{context}: dockerd runs with others");
         assert!(!needs_reload, "{context}: systemd has not read its files");
+        assert_eq!(self.asks_the_engine().ok(), Some("200".into()), "{context}");
+    }
+
+    /// The status of dockerd's answer.
+    fn asks_the_engine(&self) -> std::io::Result<String> {
+        let mut engine = UnixStream::connect(self.places.run.join("docker.sock"))?;
+        engine.set_read_timeout(Some(PATIENCE))?;
+        engine.write_all(b"GET /_ping HTTP/1.1\r\n\r\n")?;
+        let mut answer = String::new();
+        engine.read_to_string(&mut answer)?;
+        Ok(answer.chars().skip("HTTP/1.1 ".len()).take(3).collect())
+    }
+
+    /// What dockerd runs with, but for where its programs are.
+    pub(crate) fn runs_with(&self) -> Settings {
+        let manager = self.bus.manager();
+        let mut settings = manager.dockerd.as_ref().unwrap().settings.clone();
+        settings.environment.retain(|(name, _)| name != "PATH");
+        settings
     }
 
     /// rootless6's own state has nothing in it that is half done.
@@ -356,7 +428,7 @@ pub(crate) fn ran(command: &mut Command) -> Ran {
 
 /// Makes a command run as whoever is not root.
 pub(crate) fn as_user(command: &mut Command) -> &mut Command {
-    if nix::unistd::geteuid().is_root() {
+    if geteuid().is_root() {
         command.uid(NOBODY).gid(NOBODY);
     }
     command
@@ -364,7 +436,7 @@ pub(crate) fn as_user(command: &mut Command) -> &mut Command {
 
 /// Makes a file the user's.
 pub(crate) fn hand_over(path: &Path) {
-    if nix::unistd::geteuid().is_root() {
+    if geteuid().is_root() {
         std::os::unix::fs::lchown(path, Some(NOBODY), Some(NOBODY)).unwrap();
     }
 }

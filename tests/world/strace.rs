@@ -14,7 +14,7 @@ const CALLS: &str = "openat,openat2,mkdir,mkdirat,write,pwrite64,writev,ftruncat
 
 /// How often a point that was missed is tried again: how often a socket is written to on the way
 /// there depends on how fast others answer.
-const TRIES: usize = 12;
+const TRIES: usize = 100;
 
 /// One system call of a run, as the N-th of its name.
 #[derive(Debug, Clone)]
@@ -30,6 +30,13 @@ pub(crate) struct Point {
 impl fmt::Display for Point {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} number {}: {}", self.call, self.nth, self.line)
+    }
+}
+
+impl Point {
+    /// Whether it is a call whose name begins like this, of something with this in its name.
+    pub(crate) fn is(&self, call: &str, named: &str) -> bool {
+        self.call.starts_with(call) && self.line.contains(named)
     }
 }
 

@@ -17,6 +17,8 @@ fn a_home_of_any_name_is_set_up_and_back_again_or_left_alone() {
         b"new\nline",
         b"not-utf-8-\xff",
     ];
+    let usual = Setting::set_up().runs_with();
+    let mut worked = 0;
     for name in names {
         let context = name.escape_ascii().to_string();
         let setting = Setting::with_home(OsStr::from_bytes(name));
@@ -24,6 +26,8 @@ fn a_home_of_any_name_is_set_up_and_back_again_or_left_alone() {
         match ran.status {
             Some(0) => {
                 setting.is_whole(&[&setting.tree()], &context);
+                assert_eq!(setting.runs_with(), usual, "{context}");
+                worked += 1;
                 setting.runs_well(UNDO);
             }
             Some(2 | 3) => assert!(ran.said.contains("error: "), "{context}: {}", ran.said),
@@ -31,6 +35,7 @@ fn a_home_of_any_name_is_set_up_and_back_again_or_left_alone() {
         }
         setting.is_whole(&[setting.beginning()], &context);
     }
+    assert!(worked > 3, "it works in {worked} of them only");
 }
 
 #[test]
