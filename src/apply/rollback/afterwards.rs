@@ -182,6 +182,66 @@ mod tests {
     }
 
     #[test]
+    fn of_several_the_open_one_tells_and_what_stands_is_not_overlooked() {
+        use Afterwards::{Leave, Restart, Retry, Stop};
+        for (newest_first, unit_is, then) in [
+            (
+                &[("begun", "stopped", true), ("written", "answering", false)][..],
+                "active*",
+                Stop,
+            ),
+            (
+                &[
+                    ("begun", "answering", false),
+                    ("written", "answering", false),
+                ],
+                "active",
+                Leave,
+            ),
+            (
+                &[
+                    ("begun", "answering", false),
+                    ("applied", "answering", true),
+                ],
+                "active",
+                Restart,
+            ),
+            (
+                &[("applied", "answering", true), ("applied", "failing", true)],
+                "active*",
+                Retry,
+            ),
+            (
+                &[
+                    ("applied", "answering", true),
+                    ("begun", "answering", false),
+                ],
+                "active",
+                Restart,
+            ),
+            (
+                &[("undoing", "failing", true), ("undoing", "answering", true)],
+                "active",
+                Leave,
+            ),
+            (&[], "active", Leave),
+        ] {
+            let entries: Vec<_> = newest_first
+                .iter()
+                .map(|(state, was, restarted)| {
+                    entry(&format!(
+                        r#""state": "{state}", "was": "{was}", "restarted": {restarted},
+                        "invocation": "a""#
+                    ))
+                })
+                .collect();
+            let (unit, has_job) = unit(unit_is);
+            let decided = Afterwards::of_all(&entries, &unit, has_job);
+            assert_eq!(decided, then, "{newest_first:?} {unit_is}");
+        }
+    }
+
+    #[test]
     fn of_a_unit_that_is_not_known_nothing_good_is_assumed() {
         let entry = entry(r#""state": "begun", "invocation": "a", "restarted": true"#);
         let unknown = Seen::Unknown("no answer".to_owned());
