@@ -214,7 +214,7 @@ impl Journal {
     /// Those that go back with an open entry, newest first, and why others are not to be had.
     pub fn going_with(&self, entry: &Entry) -> (Vec<Entry>, Option<Error>) {
         let (mut found, mut missing) = (Vec::new(), None);
-        if entry.with.is_empty() {
+        if entry.with.is_empty() || !entry.is_open() {
             return (found, missing);
         }
         match self.records() {

@@ -3,6 +3,7 @@
 //! What is to become of dockerd is recorded with the first step, so that whoever goes on with a
 //! rollback that was killed does the same. Each step may be done twice.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -159,7 +160,15 @@ impl Site<'_> {
 
     fn restore(&self, entries: &[Entry], progress: &mut dyn Progress) -> Vec<Restored> {
         progress.begin("put the old files back");
-        let each: Vec<_> = entries.iter().map(Entry::restore).collect();
+        let mut each: Vec<_> = entries.iter().map(Entry::restore).collect();
+        // What a rollback that was killed has put back for an older one is no edit to a newer one.
+        for newer in 1..each.len() {
+            let (newer, older) = each.split_at_mut(newer);
+            let is_back = |path: &PathBuf| older.iter().any(|older| older.restored.contains(path));
+            if let Some(newer) = newer.last_mut() {
+                newer.skipped.retain(|skipped| !is_back(&skipped.path));
+            }
+        }
         checkpoint::pass("restored");
         if each.iter().all(|restored| restored.failed.is_empty()) {
             progress.done();

@@ -81,6 +81,7 @@ mod tests {
     use crate::apply::deadline::Deadline;
     use crate::apply::journal::tests::Home;
     use crate::apply::journal::{State, Was};
+    use crate::plan::FileChange;
 
     fn entry(state: State, seconds: Option<u64>) -> Entry {
         let home = Home::new();
@@ -132,6 +133,43 @@ mod tests {
         assert_eq!(of(None), [4, 2]);
         assert_eq!(of(Some("other.service")), [3]);
         assert!(of(Some("third.service")).is_empty());
+    }
+
+    #[test]
+    fn what_goes_with_an_open_one_is_taken_back_with_it() {
+        use State::{Applied, Begun, Partly, Unconfirmed, Undoing, Undone, Written};
+        for (first, second, newest, with, taken_back) in [
+            (Written, Written, Begun, &[1, 2][..], &[3, 2, 1][..]),
+            (Applied, Written, Unconfirmed, &[2], &[3, 2]),
+            (Applied, Written, Begun, &[], &[3]),
+            (Applied, Partly, Undoing, &[1, 2], &[3, 2, 1]),
+            (Undone, Undoing, Undoing, &[1, 2], &[3, 2]),
+            (Written, Undoing, Applied, &[1], &[2]),
+            (Written, Written, Applied, &[1, 2], &[]),
+        ] {
+            let home = Home::new();
+            let journal = home.journal();
+            let mut entries = Vec::new();
+            for state in [first, second, newest] {
+                let path = home.host().config.join(format!("{}", entries.len()));
+                let change = FileChange {
+                    path,
+                    target: None,
+                    before: None,
+                    after: "new".to_owned(),
+                };
+                let mut entry = journal.begin("docker.service", Was::Answering).unwrap();
+                entry.write(&journal, &change).unwrap();
+                entry.state = state;
+                entries.push(entry);
+            }
+            entries[2].with = with.to_vec();
+            let numbers: Vec<_> = of(entries, None).iter().map(|e| e.generation).collect();
+            assert_eq!(
+                numbers, taken_back,
+                "{first:?} {second:?} {newest:?} {with:?}"
+            );
+        }
     }
 
     #[test]

@@ -20,6 +20,7 @@ mod sequences;
 mod setting;
 mod strace;
 mod surroundings;
+mod together;
 mod tree;
 
 mod at_once;

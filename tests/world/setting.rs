@@ -270,7 +270,7 @@ impl Setting {
         let entries = fs::read_dir(self.state()).into_iter().flatten().flatten();
         let names = entries.map(|entry| entry.file_name());
         names
-            .filter(|name| name.to_string_lossy().ends_with(".json"))
+            .filter(|name| name.to_string_lossy().ends_with(".json") && *name != *"down.json")
             .count()
     }
 

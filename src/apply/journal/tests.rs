@@ -462,6 +462,10 @@ fn an_entry_that_lies_is_named_and_never_acted_on() {
         (&[(": 1, \"state\"", ": 2, \"state\"")], "generation 2"),
         (&[("\"schema\": 1", "\"schema\": 3")], "format is 3"),
         (&[("\"schema\": 1", "\"schema\": 0")], "format is 0"),
+        (
+            &[(", \"state\"", ", \"with\": [1], \"state\"")],
+            "generation 1, which is none before it",
+        ),
         (&[("[]", "[\"HOME/.ssh\"]")], "would remove"),
         (&[("[]", "[\"HOME/.config/file\"]")], "would remove"),
         (&[("{\"text\": \"ours\"}", "{\"base64\": \"!\"}")], "decode"),
@@ -627,4 +631,53 @@ fn a_dockerd_that_stayed_down_is_told_until_it_is_over() {
     assert_eq!(told.to_error(), error);
     down::forget(&home.host());
     assert_eq!(down::word(&home.host()), None);
+}
+
+#[test]
+fn what_a_restart_took_up_is_in_force_first_and_one_that_cannot_be_read_keeps_none_from_it() {
+    let home = Home::new();
+    let journal = home.journal();
+    let written = |name: &str| {
+        let mut entry = journal.begin("docker.service", Was::Answering).unwrap();
+        entry
+            .write(&journal, &change(&home.path(name), None))
+            .unwrap();
+        entry.mark(&journal, State::Written).unwrap();
+        entry
+    };
+    let written = ["a", "b"].map(written);
+    let mut entry = journal.begin("docker.service", Was::Answering).unwrap();
+    entry.take_along(&written);
+    entry.mark(&journal, State::Unconfirmed).unwrap();
+    let (with, missing) = journal.going_with(&entry);
+    let numbers: Vec<_> = with.iter().map(|entry| entry.generation).collect();
+    assert_eq!((numbers.as_slice(), missing), (&[2, 1][..], None));
+
+    let bad = home
+        .directory
+        .path()
+        .join(".local/state/rootless6/0001.json");
+    fs::write(&bad, "").unwrap();
+    let (with, missing) = journal.going_with(&entry);
+    assert_eq!(with, [written[1].clone()]);
+    assert!(missing.is_some());
+    journal.settle(&mut entry).unwrap();
+    let states: Vec<_> = look(&home.host())
+        .unwrap()
+        .iter()
+        .map(|entry| entry.state)
+        .collect();
+    assert_eq!(states, [State::Applied, State::Applied]);
+    // Each goes its own way from here on.
+    assert_eq!(journal.going_with(&entry), (Vec::new(), None));
+}
+
+#[test]
+fn what_is_not_on_disk_has_not_happened() {
+    let home = Home::new();
+    let journal = home.journal();
+    let mut entry = journal.begin("docker.service", Was::Answering).unwrap();
+    fs::remove_dir_all(home.directory.path().join(".local/state/rootless6")).unwrap();
+    entry.mark(&journal, State::Applied).unwrap_err();
+    assert_eq!(entry.state, State::Begun);
 }

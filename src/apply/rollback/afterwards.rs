@@ -42,8 +42,8 @@ impl Afterwards {
             _ if !is_open && is_stopped => Self::Leave,
             // Put off, its restart has not come yet.
             _ if entry.state == State::Written && is_the_same && is_active => Self::Leave,
-            Was::Answering if !is_open => Self::Restart,
-            Was::Failing | Was::Stopped if !is_open => Self::Retry,
+            Was::Answering | Was::Stopped if !is_open => Self::Restart,
+            Was::Failing if !is_open => Self::Retry,
             Was::Answering if is_replaced && is_active => Self::Await,
             Was::Answering if is_the_same && is_active => Self::Leave,
             Was::Answering => Self::Restart,
@@ -136,7 +136,7 @@ mod tests {
             ("applied", "answering", true, "inactive", Leave),
             ("applied", "answering", true, "failed", Restart),
             ("applied", "failing", true, "active*", Retry),
-            ("applied", "stopped", true, "active*", Retry),
+            ("applied", "stopped", true, "active*", Restart),
             ("partly", "answering", true, "active*", Restart),
             ("written", "answering", false, "active", Leave),
             ("written", "answering", false, "active+", Restart),
@@ -178,6 +178,66 @@ mod tests {
             let (unit, has_job) = unit(unit_is);
             let decided = Afterwards::of(&entry, &unit, has_job);
             assert_eq!(decided, then, "{was} {replaced} {unit_is}");
+        }
+    }
+
+    #[test]
+    fn of_several_the_open_one_tells_and_what_stands_is_not_overlooked() {
+        use Afterwards::{Leave, Restart, Retry, Stop};
+        for (newest_first, unit_is, then) in [
+            (
+                &[("begun", "stopped", true), ("written", "answering", false)][..],
+                "active*",
+                Stop,
+            ),
+            (
+                &[
+                    ("begun", "answering", false),
+                    ("written", "answering", false),
+                ],
+                "active",
+                Leave,
+            ),
+            (
+                &[
+                    ("begun", "answering", false),
+                    ("applied", "answering", true),
+                ],
+                "active",
+                Restart,
+            ),
+            (
+                &[("applied", "answering", true), ("applied", "failing", true)],
+                "active*",
+                Retry,
+            ),
+            (
+                &[
+                    ("applied", "answering", true),
+                    ("begun", "answering", false),
+                ],
+                "active",
+                Restart,
+            ),
+            (
+                &[("undoing", "failing", true), ("undoing", "answering", true)],
+                "active",
+                Leave,
+            ),
+            (&[], "active", Leave),
+        ] {
+            let entries: Vec<_> = newest_first
+                .iter()
+                .map(|(state, was, restarted)| {
+                    entry(&format!(
+                        r#""state": "{state}", "was": "{was}", "restarted": {restarted},
+                        "invocation": "a""#
+                    ))
+                })
+                .collect();
+            let (unit, has_job) = unit(unit_is);
+            let decided = Afterwards::of_all(&entries, &unit, has_job);
+            assert_eq!(decided, then, "{newest_first:?} {unit_is}");
         }
     }
 
