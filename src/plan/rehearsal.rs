@@ -179,12 +179,14 @@ mod tests {
             ("28.5.2", r#"{"ipv6": false}"#, false, false),
             ("29.0.0", "{}", false, true),
         ] {
-            let mut facts = Facts::default();
-            facts.engine = Seen::Is(Engine {
-                version: Version::find(version).unwrap(),
-                networks: vec![network(ipv6)],
-                ..Engine::default()
-            });
+            let mut facts = Facts {
+                engine: Seen::Is(Engine {
+                    version: Version::find(version).unwrap(),
+                    networks: vec![network(ipv6)],
+                    ..Engine::default()
+                }),
+                ..Facts::default()
+            };
             facts.daemon_json.text = Seen::Is(text.to_owned());
             assert_eq!(
                 forwards(&facts, &intent),
