@@ -143,7 +143,8 @@ mod tests {
             (Applied, Written, Unconfirmed, &[2], &[3, 2]),
             (Applied, Written, Begun, &[], &[3]),
             (Applied, Partly, Undoing, &[1, 2], &[3, 2, 1]),
-            (Undone, Undoing, Undoing, &[1, 2], &[3, 2]),
+            (Undone, Undoing, Undoing, &[1, 2], &[3, 2, 1]),
+            (Undone, Written, Begun, &[1, 2], &[3, 2]),
             (Written, Undoing, Applied, &[1], &[2]),
             (Written, Written, Applied, &[1, 2], &[]),
         ] {

@@ -32,7 +32,12 @@ pub(super) async fn gather(host: &Host, answers: bool) -> Session {
     }
 }
 
+/// In a debug build `ROOTLESS6_LINGER` says it for a world that a test has made, which has no logind.
 fn linger(user: &str) -> Seen<bool> {
+    #[cfg(debug_assertions)]
+    if std::env::var_os("ROOTLESS6_LINGER").is_some() {
+        return Seen::Is(true);
+    }
     if !Path::new(LOGIND).exists() {
         return Seen::Absent;
     }

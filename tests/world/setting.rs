@@ -198,6 +198,7 @@ impl Setting {
             .env("XDG_RUNTIME_DIR", &self.places.run)
             .env("PATH", "/nonexistent")
             .env("ROOTLESS6_SETTLING", "0")
+            .env("ROOTLESS6_LINGER", "1")
             .current_dir("/");
         as_user(&mut command);
         command
@@ -290,7 +291,11 @@ impl Setting {
                 .environment
                 .iter()
                 .filter_map(|set| set.split_once('='));
-            command.env_clear().env("ROOTLESS6_SETTLING", "0").envs(set);
+            command
+                .env_clear()
+                .env("ROOTLESS6_SETTLING", "0")
+                .env("ROOTLESS6_LINGER", "1")
+                .envs(set);
             command
         });
         started.collect()

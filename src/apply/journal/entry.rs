@@ -199,12 +199,13 @@ impl Entry {
         self.with.dedup();
     }
 
-    /// Whether another goes back with it.
+    /// Whether another goes back with it. One that is back already does so once more where this one
+    /// is not: its files, as they are now, are no edits to be left alone.
     pub fn goes_with(&self, other: &Self) -> bool {
         self.is_open()
             && self.unit == other.unit
             && self.with.contains(&other.generation)
-            && other.stands()
+            && (other.stands() || self.state == State::Undoing)
     }
 
     /// Brings it to the disk as it is.
