@@ -14,10 +14,11 @@
 //! - [`diagnose`] turns facts into findings, and [`plan`] facts and a [`request::Intent`] into a
 //!   closed list of changes. Both are pure, and so is [`capability`], the table of what each
 //!   version can do.
-//! - [`rehearse`] starts a throw-away RootlessKit as planned, while dockerd runs on undisturbed. What
-//!   it shows overrules the table.
+//! - [`rehearse`] starts a throw-away RootlessKit as planned and probes from inside, while dockerd runs
+//!   on undisturbed. What it shows overrules the table.
 //! - [`apply`] writes its journal before each effect, reads the effective settings back before the
-//!   restart, and can take everything back.
+//!   restart, and can take everything back; where this process does not live to do so, a timer of the
+//!   user's systemd does, or the next command.
 //! - [`verify`] probes from the host, from RootlessKit's netns and from a container, and judges.
 //! - [`report`] renders one value as text or as JSON.
 //!
