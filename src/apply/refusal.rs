@@ -94,6 +94,8 @@ impl Refusal {
                 format!("`cp -p {path} {path}.own && mv {path}.own {path}` makes it a file of its own")
             }
             Why::Kind(_) => format!("`mv {path} {path}.aside` moves it out of the way"),
+            // A directory of the system's is nobody's to have.
+            Why::Foreign(_) if self.path.components().count() <= 2 => return None,
             Why::Foreign(_) => format!("root can give it to you: `chown {} {path}`", Uid::effective()),
             Why::Writable => format!("`chmod go-w {path}` keeps others out"),
             Why::NotPlain | Why::Errno(_) => return None,

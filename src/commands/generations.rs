@@ -20,6 +20,7 @@ pub(super) fn list(global: &Global) -> Report {
 
 fn listed(global: &Global) -> Result<Report> {
     let host = Host::from_environment(global.unit())?;
+    let at_work = journal::is_held(&host)?;
     let mut entries = Vec::new();
     let mut unreadable = Vec::new();
     for record in journal::records(&host)?.into_iter().rev() {
@@ -39,7 +40,7 @@ fn listed(global: &Global) -> Result<Report> {
                 "unit": entry.unit,
                 "state": entry.state,
                 "begun": entry.begun,
-                "unfinished": entry.is_unfinished(),
+                "unfinished": entry.is_unfinished() && !at_work,
                 "confirm_within": entry.waits_for().map(|left| left.as_secs()),
                 "files": files(entry),
             })
@@ -49,7 +50,11 @@ fn listed(global: &Global) -> Result<Report> {
         .iter()
         .map(|(path, error)| json!({"path": path.to_string_lossy(), "why": error.to_string()}))
         .collect();
-    let shown: Vec<_> = entries.iter().map(shown).collect();
+    let shown = entries.iter().map(|entry| Generation {
+        at_work: at_work && entry.is_unfinished(),
+        ..shown(entry)
+    });
+    let shown: Vec<_> = shown.collect();
     Ok(Report::new(
         "undo",
         if bad.is_empty() {
@@ -75,6 +80,7 @@ pub(super) fn shown(entry: &Entry) -> Generation {
         state: entry.state,
         unit: entry.unit.clone(),
         age: age(entry.begun),
+        at_work: false,
         left: entry.waits_for(),
         files: entry.paths().map(ToOwned::to_owned).collect(),
     }

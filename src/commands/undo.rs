@@ -172,16 +172,20 @@ async fn take_back(
     Ok(Undone {
         generations: entries.iter().map(|entry| entry.generation).collect(),
         restored,
-        earlier: earlier(journal, &unit, global),
+        earlier: earlier(journal, &unit, global, &entries),
         home: scene.facts.home,
     })
 }
 
-/// Whose setup still stands, if one does: of this unit, or of another where none was named.
-fn earlier(journal: &Journal, unit: &str, global: &Global) -> Option<String> {
-    let of_any = || standing(journal, global).ok().flatten();
-    let standing = journal.standing_of(unit).ok().flatten().or_else(of_any)?;
-    Some(standing.unit)
+/// Whose setup still stands besides what was just taken back, if one does: of this unit, or of
+/// another where none was named.
+fn earlier(journal: &Journal, unit: &str, global: &Global, just: &[Entry]) -> Option<String> {
+    let mut standing = journal.entries().ok()?;
+    let is_just = |entry: &Entry| just.iter().any(|just| just.generation == entry.generation);
+    standing.retain(|entry| entry.stands() && !is_just(entry));
+    let of_this = standing.iter().rev().find(|entry| entry.unit == unit);
+    let of_any = standing.last().filter(|_| global.unit.is_none());
+    of_this.or(of_any).map(|entry| entry.unit.clone())
 }
 
 fn then_again(mut error: Error) -> Error {

@@ -311,6 +311,7 @@ pub fn restored(home: &Path, restored: &Restored, earlier: Option<&str>) -> Stri
         let _ = writeln!(text, "{} left alone  {path}: {why}", sign(Sign::Weak));
         if let Some(edit) = edit {
             text.push_str(&preview::difference(&edit.ours, &edit.now));
+            text.push_str("  `rootless6 undo` puts it back too, once your change is out of it.\n");
         }
     }
     if let Some(unit) = earlier {

@@ -96,7 +96,7 @@ fn what_is_typed_wrong_is_said_and_changes_nothing() {
             (
                 "XDG_STATE_HOME=/proc rootless6 setup --yes",
                 3,
-                &["/proc/rootless6"],
+                &["/proc", "belongs to root"],
             ),
             (
                 "mkdir -pm 700 ~/empty; DBUS_SESSION_BUS_ADDRESS=unix:path=/nonexistent XDG_RUNTIME_DIR=~/empty rootless6 setup --yes",

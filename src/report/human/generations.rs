@@ -20,6 +20,8 @@ pub struct Generation {
     pub unit: String,
     /// How long ago it was begun, as far as the clock tells.
     pub age: Option<Duration>,
+    /// Whether a run is at it just now.
+    pub at_work: bool,
     /// How long it waits for `rootless6 confirm` yet.
     pub left: Option<Duration>,
     /// Its files.
@@ -40,6 +42,8 @@ impl Generation {
                 Sign::Weak,
                 format!("to be confirmed within {}", duration(left)),
             ),
+            (State::Begun, _) if self.at_work => (Sign::Weak, "being set up just now".to_owned()),
+            _ if self.at_work => (Sign::Weak, "being taken back just now".to_owned()),
             (State::Unconfirmed, None) => (Sign::Bad, "not confirmed in time".to_owned()),
             (State::Begun, _) => (Sign::Bad, "cut short".to_owned()),
             (State::Undoing, _) => (Sign::Bad, "half taken back".to_owned()),
@@ -149,6 +153,7 @@ mod tests {
             unit: "docker.service".to_owned(),
             age: Some(Duration::from_secs(u64::from(generation) * 3000)),
             left: left.map(Duration::from_secs),
+            at_work: false,
             files: vec!["/home/alice/.config/docker/daemon.json".into()],
         }
     }
@@ -161,6 +166,10 @@ mod tests {
             generation(3, State::Applied, None),
             generation(2, State::Undone, None),
             generation(1, State::Partly, None),
+            Generation {
+                at_work: true,
+                ..generation(6, State::Undoing, None)
+            },
         ];
         let text = generations(Path::new("/home/alice"), &list, &[]);
         let text = anstream::adapter::strip_str(&text).to_string();
@@ -168,6 +177,7 @@ mod tests {
             "  5  docker.service  4 h ago  ",
             " to be confirmed within 12 s\n       ~/.config/docker/daemon.json\n",
             " half taken back\n",
+            " being taken back just now\n",
             " in force\n",
             "  2  docker.service  100 min ago  - taken back\n",
             " taken back, but for files edited since\n",
