@@ -461,7 +461,14 @@ pub(crate) fn program() -> &'static Path {
     let (_, path) = COPY.get_or_init(|| {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("rootless6");
-        fs::copy(env!("CARGO_BIN_EXE_rootless6"), &path).unwrap();
+        // By a process of its own: what this one has open for writing, another thread's child may keep
+        // open, and then nobody can run it (execve(2), ETXTBSY).
+        let mut copy = Command::new("cp");
+        let copied = copy
+            .arg(env!("CARGO_BIN_EXE_rootless6"))
+            .arg(&path)
+            .status();
+        assert!(copied.unwrap().success());
         fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
         chown(&path, None, None).unwrap();
         (directory, path)
