@@ -77,13 +77,19 @@ impl Site<'_> {
         Ok(())
     }
 
-    /// Records what is there before the first effect, and arms the way back that needs no process
+    /// Records what is there before the first effect, with the unit as it is now, and arms the way back that needs no process
     /// of ours.
     ///
     /// # Errors
     /// When either cannot be done; nothing has been changed then.
-    pub async fn begin(&self, plan: &Plan, journal: &Journal, entry: &mut Entry) -> Result<()> {
-        let begun = self.record_and_arm(plan, journal, entry).await;
+    pub async fn begin(
+        &self,
+        plan: &Plan,
+        unit: &Unit,
+        journal: &Journal,
+        entry: &mut Entry,
+    ) -> Result<()> {
+        let begun = self.record_and_arm(plan, unit, journal, entry).await;
         if begun.is_err() {
             // Nothing to take back; where not even this can be written, it is empty all the same.
             let _ = entry.mark(journal, State::Undone);
@@ -94,10 +100,10 @@ impl Site<'_> {
     async fn record_and_arm(
         &self,
         plan: &Plan,
+        unit: &Unit,
         journal: &Journal,
         entry: &mut Entry,
     ) -> Result<()> {
-        let unit = self.unit().await?;
         entry.invocation.clone_from(&unit.invocation_id);
         entry.environment = plan
             .environment

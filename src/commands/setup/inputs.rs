@@ -9,18 +9,18 @@ use crate::inspect;
 
 /// Looks whether dockerd's unit is still what the plan was made from: its files, its drop-ins, its
 /// environment files, and what systemd makes of them. The files that are to be changed are looked at
-/// as they are written.
+/// as they are written. Gives the unit as it is now.
 ///
 /// # Errors
 /// When something has moved, or systemd does not answer.
-pub(super) async fn unchanged(scene: &Scene) -> Result<()> {
+pub(super) async fn unchanged(scene: &Scene) -> Result<Unit> {
     let now = inspect::unit(scene.systemd()?, &scene.host.unit).await?;
-    let (Seen::Is(before), Seen::Is(now)) = (&scene.facts.unit, &now) else {
+    let (Seen::Is(before), Seen::Is(now)) = (&scene.facts.unit, now) else {
         return Err(again(format!("{} has gone", scene.host.unit)));
     };
-    match moved(before, now) {
+    match moved(before, &now) {
         Some(what) => Err(again(what)),
-        None => Ok(()),
+        None => Ok(now),
     }
 }
 

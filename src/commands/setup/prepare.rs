@@ -1,7 +1,6 @@
 //! Everything before the first effect: look, plan, rehearse, ask.
 
 use super::consent::{consent, consent_again, host_reaches, running};
-use super::inputs::unchanged;
 use super::rehearsed::rehearsed_plan;
 use super::vantages::vantages;
 use super::{Record, Scene};
@@ -112,7 +111,6 @@ pub(super) async fn prepare(
         } = &mut prepared;
         consent_again(arguments, (asks, ui), scene, stopping, plan).await?;
     }
-    unchanged(&prepared.scene).await?;
     Ok(Some(prepared))
 }
 

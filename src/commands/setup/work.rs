@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::inputs::unchanged;
 use super::vantages::vantages;
 use super::{Prepared, Record, Scene};
 use crate::apply::deadline::Deadline;
@@ -53,8 +54,9 @@ impl Work<'_> {
             scene,
             ..
         } = self.prepared;
+        let unit = unchanged(scene).await?;
         let mut entry = journal.begin_planned(&self.site.host.unit, was(scene), plan)?;
-        self.site.begin(plan, journal, &mut entry).await?;
+        self.site.begin(plan, &unit, journal, &mut entry).await?;
         let worked = tokio::select! {
             // One that came before the first effect comes before it here, too.
             biased;
