@@ -22,6 +22,12 @@ _rootless6() {
             rootless6,confirm)
                 cmd="rootless6__subcmd__confirm"
                 ;;
+            rootless6,doctor)
+                cmd="rootless6__subcmd__doctor"
+                ;;
+            rootless6,explain)
+                cmd="rootless6__subcmd__explain"
+                ;;
             rootless6,help)
                 cmd="rootless6__subcmd__help"
                 ;;
@@ -57,6 +63,12 @@ _rootless6() {
                 ;;
             rootless6__subcmd__help,confirm)
                 cmd="rootless6__subcmd__help__subcmd__confirm"
+                ;;
+            rootless6__subcmd__help,doctor)
+                cmd="rootless6__subcmd__help__subcmd__doctor"
+                ;;
+            rootless6__subcmd__help,explain)
+                cmd="rootless6__subcmd__help__subcmd__explain"
                 ;;
             rootless6__subcmd__help,help)
                 cmd="rootless6__subcmd__help__subcmd__help"
@@ -95,7 +107,7 @@ _rootless6() {
 
     case "${cmd}" in
         rootless6)
-            opts="-q -v -h -V --json --quiet --verbose --color --user --unit --timeout --help --version setup verify ping status undo confirm recover uplink wait-online completions man help"
+            opts="-q -v -h -V --json --quiet --verbose --color --user --unit --timeout --help --version setup verify ping status doctor undo confirm explain recover uplink wait-online completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -184,8 +196,68 @@ _rootless6() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        rootless6__subcmd__doctor)
+            opts="-q -v -h -V --list --json --quiet --verbose --color --user --unit --timeout --help --version host-ipv6-disabled host-no-ipv6-route host-ipv6-unreachable host-ping-group-range tun-unavailable userns-restricted subids-missing newuidmap-missing no-user-bus no-linger unit-missing unit-not-running unit-start-limit needs-daemon-reload dropin-shadowed environment-file-wins unit-path-lacks-pasta rootlesskit-without-pasta rootlesskit-without-ipv6-config driver-without-icmp6 driver-without-ipv6 ipv6-flag-missing port-driver-mismatch port-driver-without-ipv6 mtu-trap pasta-missing pasta-too-old pasta-denied-by-apparmor pasta-dual-stack-bug loopback-publish-broken started-before-ipv6 stale-address daemon-json-invalid bridge-without-ipv6 network-without-ipv6 new-networks-without-ipv6 ip6tables-off iptables-off ip6tables-module-missing subnet-collides engine-not-rootless docker-desktop context-elsewhere containerd-rootless-conflict settings-drifted netns-unreachable container-unreachable published-port-dead pmtu-black-hole dns-without-aaaa icmp-filtered forged-replies prefers-ipv4"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --user)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --unit)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rootless6__subcmd__explain)
+            opts="-q -v -h -V --json --quiet --verbose --color --user --unit --timeout --help --version host-ipv6-disabled host-no-ipv6-route host-ipv6-unreachable host-ping-group-range tun-unavailable userns-restricted subids-missing newuidmap-missing no-user-bus no-linger unit-missing unit-not-running unit-start-limit needs-daemon-reload dropin-shadowed environment-file-wins unit-path-lacks-pasta rootlesskit-without-pasta rootlesskit-without-ipv6-config driver-without-icmp6 driver-without-ipv6 ipv6-flag-missing port-driver-mismatch port-driver-without-ipv6 mtu-trap pasta-missing pasta-too-old pasta-denied-by-apparmor pasta-dual-stack-bug loopback-publish-broken started-before-ipv6 stale-address daemon-json-invalid bridge-without-ipv6 network-without-ipv6 new-networks-without-ipv6 ip6tables-off iptables-off ip6tables-module-missing subnet-collides engine-not-rootless docker-desktop context-elsewhere containerd-rootless-conflict settings-drifted netns-unreachable container-unreachable published-port-dead pmtu-black-hole dns-without-aaaa icmp-filtered forged-replies prefers-ipv4"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --user)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --unit)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         rootless6__subcmd__help)
-            opts="setup verify ping status undo confirm recover uplink wait-online completions man help"
+            opts="setup verify ping status doctor undo confirm explain recover uplink wait-online completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -213,6 +285,34 @@ _rootless6() {
             return 0
             ;;
         rootless6__subcmd__help__subcmd__confirm)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rootless6__subcmd__help__subcmd__doctor)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rootless6__subcmd__help__subcmd__explain)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

@@ -7,6 +7,7 @@ use clap::builder::BoolishValueParser;
 use clap::{ArgAction, Args, ColorChoice, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use crate::diagnose::Code;
 use crate::ping;
 use crate::request::{LONGEST_WAIT, Request};
 
@@ -110,10 +111,14 @@ pub enum Command {
     Ping(Ping),
     /// What is configured and what is live; sends no packet
     Status,
+    /// What is wrong, why, and what to do about it; sends no packet and changes nothing
+    Doctor(Doctor),
     /// Put back what was there before setup, byte for byte
     Undo(Undo),
     /// Keep what `setup --confirm-within` has done
     Confirm,
+    /// What a finding means, how to mend it and how to check that; without a CODE, the list
+    Explain(Explain),
     /// Finish what was cut short; a timer of the user's systemd runs this while setup is at work
     #[command(hide = true)]
     Recover,
@@ -146,8 +151,10 @@ impl Command {
             Self::Verify(_) => "verify",
             Self::Ping(_) => "ping",
             Self::Status => "status",
+            Self::Doctor(_) => "doctor",
             Self::Undo(_) => "undo",
             Self::Confirm => "confirm",
+            Self::Explain(_) => "explain",
             Self::Recover => "recover",
             Self::Uplink => "uplink",
             Self::WaitOnline { .. } => "wait-online",
@@ -382,6 +389,32 @@ fn wait(text: &str) -> Result<Duration, String> {
         }
         _ => Err(format!("give {SHORTEST} to {LONGEST} seconds")),
     }
+}
+
+/// `rootless6 doctor`
+#[derive(Debug, Clone, Args)]
+pub struct Doctor {
+    /// Show what can be found, and look for nothing
+    #[arg(long, env = "ROOTLESS6_LIST", hide_env = true, value_parser = BoolishValueParser::new())]
+    pub list: bool,
+    /// What to look for; everything if none is given
+    #[arg(
+        value_name = "CODE",
+        value_enum,
+        hide_possible_values = true,
+        env = "ROOTLESS6_CODES",
+        hide_env = true,
+        value_delimiter = ','
+    )]
+    pub codes: Vec<Code>,
+}
+
+/// `rootless6 explain`
+#[derive(Debug, Clone, Args)]
+pub struct Explain {
+    /// A finding's name, as `doctor` and `verify` print it
+    #[arg(value_name = "CODE", value_enum, hide_possible_values = true)]
+    pub code: Option<Code>,
 }
 
 /// `rootless6 undo`

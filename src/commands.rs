@@ -21,6 +21,8 @@ use crate::request::Request;
 use crate::ui::Ui;
 
 pub mod confirm;
+pub mod doctor;
+pub mod explain;
 pub mod follow;
 mod generations;
 pub mod packaging;

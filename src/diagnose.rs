@@ -1,9 +1,12 @@
 //! Facts in, findings out: a table of small rules, each with a stable code.
 
-use std::fmt;
+use std::any::Any;
+use std::panic::{self, AssertUnwindSafe};
 
 use serde::Serialize;
 
+pub use code::{Code, Group};
+pub use for_root::for_root;
 pub use host::ALLOW_PING;
 pub use obstacle::{Wanted, obstacle};
 pub(crate) use rootlesskit::install;
@@ -13,8 +16,11 @@ use crate::error::{Error, Exit};
 use crate::facts::Facts;
 use crate::request::{Intent, Request};
 
+mod because;
+mod code;
 mod daemon_json;
 mod engine;
+mod for_root;
 mod host;
 mod obstacle;
 mod platform;
@@ -23,70 +29,6 @@ mod session;
 mod start;
 mod unit;
 mod uplink;
-
-/// The stable names of what can be wrong. Scripts rely on them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Code {
-    HostIpv6Disabled,
-    #[serde(rename = "host-no-ipv6-route")]
-    HostNoIpv6Route,
-    #[serde(rename = "host-ipv6-unreachable")]
-    HostIpv6Unreachable,
-    HostPingGroupRange,
-    TunUnavailable,
-    NoUserBus,
-    NoLinger,
-    UnitMissing,
-    UnitNotRunning,
-    UnitStartLimit,
-    NeedsDaemonReload,
-    DropinShadowed,
-    EnvironmentFileWins,
-    UnitPathLacksPasta,
-    RootlesskitWithoutPasta,
-    #[serde(rename = "rootlesskit-without-ipv6-config")]
-    RootlesskitWithoutIpv6Config,
-    #[serde(rename = "driver-without-icmp6")]
-    DriverWithoutIcmp6,
-    #[serde(rename = "driver-without-ipv6")]
-    DriverWithoutIpv6,
-    #[serde(rename = "ipv6-flag-missing")]
-    Ipv6FlagMissing,
-    MtuTrap,
-    PastaMissing,
-    PastaTooOld,
-    PastaDeniedByApparmor,
-    StartedBeforeIpv6,
-    StaleAddress,
-    DaemonJsonInvalid,
-    #[serde(rename = "bridge-without-ipv6")]
-    BridgeWithoutIpv6,
-    #[serde(rename = "network-without-ipv6")]
-    NetworkWithoutIpv6,
-    #[serde(rename = "ip6tables-off")]
-    Ip6tablesOff,
-    IptablesOff,
-    SubnetCollides,
-    EngineNotRootless,
-    DockerDesktop,
-    ContextElsewhere,
-    ContainerdRootlessConflict,
-    NetnsUnreachable,
-    ContainerUnreachable,
-    PublishedPortDead,
-    PmtuBlackHole,
-    DnsWithoutAaaa,
-    IcmpFiltered,
-    ForgedReplies,
-    PrefersIpv4,
-}
-
-impl fmt::Display for Code {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.serialize(f)
-    }
-}
 
 /// How much a finding matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -122,6 +64,8 @@ pub struct Finding {
     pub title: String,
     /// What was seen.
     pub evidence: Vec<String>,
+    /// The findings that bring it about: mend those, and this one is gone.
+    pub because_of: Vec<Code>,
     /// Who can mend it, and how.
     pub cure: Cure,
 }
@@ -133,6 +77,7 @@ impl Finding {
             severity,
             title: title.into(),
             evidence: Vec::new(),
+            because_of: Vec::new(),
             cure,
         }
     }
@@ -173,42 +118,59 @@ impl Finding {
 }
 
 /// A rule looks at the facts and finds one thing, or nothing.
-type Rule = fn(&Facts) -> Option<Finding>;
+struct Rule {
+    /// What it may find.
+    codes: &'static [Code],
+    find: fn(&Facts, &Intent) -> Option<Finding>,
+}
+
+macro_rules! rules {
+    ($($($code:ident)|+ => $($find:ident)::+ $(($intent:ident))?,)*) => {
+        &[$(Rule {
+            codes: &[$(Code::$code),+],
+            find: rules!(@find $($find)::+ $($intent)?),
+        },)*]
+    };
+    (@find $($find:ident)::+) => { |facts, _| $($find)::+(facts) };
+    (@find $($find:ident)::+ intent) => { $($find)::+ };
+}
 
 /// In the order in which a packet meets the causes: what stands first explains what follows.
-const RULES: &[Rule] = &[
-    platform::elsewhere,
-    platform::wsl_without_systemd,
-    session::not_running,
-    session::no_user_bus,
-    unit::missing,
-    unit::start_limit,
-    unit::not_running,
-    unit::needs_reload,
-    host::ipv6_disabled,
-    platform::wsl_nat,
-    host::no_ipv6_route,
-    host::ping_group_range,
-    rootlesskit::without_pasta,
-    rootlesskit::pasta_missing,
-    unit::path_lacks_pasta,
-    rootlesskit::driver_without_ipv6,
-    rootlesskit::ipv6_flag_missing,
-    rootlesskit::driver_without_icmp6,
-    uplink::started_before_ipv6,
-    rootlesskit::without_ipv6_config,
-    uplink::stale_address,
-    rootlesskit::mtu_trap,
-    platform::containerd_rootless,
-    unit::environment_file_unknown,
-    daemon_json::invalid,
-    engine::iptables_off,
-    engine::bridge_without_ipv6,
-    engine::ip6tables_off,
-    engine::subnet_collides,
-    engine::networks_without_ipv6,
-    session::no_linger,
-];
+const RULES: &[Rule] = rules! {
+    DropinShadowed => unit::shadowed(intent),
+    EnvironmentFileWins => unit::environment_file_wins(intent),
+    DockerDesktop | EngineNotRootless | ContextElsewhere => platform::elsewhere,
+    NoUserBus => platform::wsl_without_systemd,
+    NoLinger => session::not_running,
+    NoUserBus => session::no_user_bus,
+    UnitMissing => unit::missing,
+    UnitStartLimit => unit::start_limit,
+    UnitNotRunning => unit::not_running,
+    NeedsDaemonReload => unit::needs_reload,
+    HostIpv6Disabled => host::ipv6_disabled,
+    HostNoIpv6Route => platform::wsl_nat,
+    HostNoIpv6Route => host::no_ipv6_route,
+    HostPingGroupRange => host::ping_group_range,
+    RootlesskitWithoutPasta => rootlesskit::without_pasta,
+    PastaMissing => rootlesskit::pasta_missing,
+    UnitPathLacksPasta => unit::path_lacks_pasta,
+    DriverWithoutIpv6 => rootlesskit::driver_without_ipv6,
+    Ipv6FlagMissing => rootlesskit::ipv6_flag_missing,
+    DriverWithoutIcmp6 => rootlesskit::driver_without_icmp6,
+    StartedBeforeIpv6 => uplink::started_before_ipv6,
+    RootlesskitWithoutIpv6Config => rootlesskit::without_ipv6_config,
+    StaleAddress => uplink::stale_address,
+    MtuTrap => rootlesskit::mtu_trap,
+    ContainerdRootlessConflict => platform::containerd_rootless,
+    EnvironmentFileWins => unit::environment_file_unknown,
+    DaemonJsonInvalid => daemon_json::invalid,
+    IptablesOff => engine::iptables_off,
+    BridgeWithoutIpv6 => engine::bridge_without_ipv6,
+    Ip6tablesOff => engine::ip6tables_off,
+    SubnetCollides => engine::subnet_collides,
+    NetworkWithoutIpv6 => engine::networks_without_ipv6,
+    NoLinger => session::no_linger,
+};
 
 /// What is wrong with the networks of an Engine that is not ours to configure is not told.
 const OF_OUR_ENGINE: &[Code] = &[
@@ -225,8 +187,13 @@ pub fn diagnose(facts: &Facts) -> Vec<Finding> {
 
 /// All findings, for one who wants this. Of two with the same code the first one says more.
 pub fn diagnose_for(facts: &Facts, intent: &Intent) -> Vec<Finding> {
-    let mut findings = unit::shadowed(facts, intent);
-    for finding in RULES.iter().filter_map(|rule| rule(facts)) {
+    let found = RULES.iter().filter_map(|rule| (rule.find)(facts, intent));
+    told_once(found)
+}
+
+fn told_once(all: impl Iterator<Item = Finding>) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = Vec::new();
+    for finding in all {
         let told = findings.iter().any(|found| found.code == finding.code);
         let ours = !findings.iter().any(Finding::is_elsewhere);
         if !told && (ours || !OF_OUR_ENGINE.contains(&finding.code)) {
@@ -236,30 +203,85 @@ pub fn diagnose_for(facts: &Facts, intent: &Intent) -> Vec<Finding> {
     findings
 }
 
+/// What `doctor` has found out.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Examination {
+    /// The causes first, the worst first; what they bring about after them.
+    pub findings: Vec<Finding>,
+    /// Rules that could not be carried out.
+    pub failed: Vec<Failed>,
+}
+
+/// A rule that failed: a fault of this program.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Failed {
+    /// What it would have looked for.
+    pub codes: Vec<Code>,
+    /// How it failed.
+    pub why: String,
+}
+
+/// Applies the rules for these codes, all of them where none is given, and puts what they find in
+/// order. A rule that fails is told and stops no other.
+pub fn examine(facts: &Facts, intent: &Intent, only: &[Code]) -> Examination {
+    examine_by(RULES, facts, intent, only)
+}
+
+fn examine_by(rules: &[Rule], facts: &Facts, intent: &Intent, only: &[Code]) -> Examination {
+    let is_asked = |code: &Code| only.is_empty() || only.contains(code);
+    let mut failed = Vec::new();
+    let found = rules.iter().filter_map(|rule| {
+        let found = panic::catch_unwind(AssertUnwindSafe(|| (rule.find)(facts, intent)));
+        found.unwrap_or_else(|panic| {
+            if rule.codes.iter().any(is_asked) {
+                failed.push(Failed {
+                    codes: rule.codes.to_vec(),
+                    why: words_of(panic.as_ref()),
+                });
+            }
+            None
+        })
+    });
+    let mut findings = told_once(found);
+    findings.retain(|finding| is_asked(&finding.code));
+    Examination {
+        findings: because::in_order(findings),
+        failed,
+    }
+}
+
+fn words_of(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    text.unwrap_or("it gave no reason").to_owned()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn codes_are_spelled_as_the_contract_has_them() {
-        for (code, name) in [
-            (Code::HostNoIpv6Route, "host-no-ipv6-route"),
-            (
-                Code::RootlesskitWithoutIpv6Config,
-                "rootlesskit-without-ipv6-config",
-            ),
-            (Code::DriverWithoutIcmp6, "driver-without-icmp6"),
-            (Code::Ip6tablesOff, "ip6tables-off"),
-            (Code::DropinShadowed, "dropin-shadowed"),
-            (Code::MtuTrap, "mtu-trap"),
-            (Code::HostIpv6Disabled, "host-ipv6-disabled"),
-            (Code::StartedBeforeIpv6, "started-before-ipv6"),
-            (Code::PublishedPortDead, "published-port-dead"),
-            (Code::PmtuBlackHole, "pmtu-black-hole"),
-            (Code::DnsWithoutAaaa, "dns-without-aaaa"),
-            (Code::PrefersIpv4, "prefers-ipv4"),
-        ] {
-            assert_eq!(code.to_string(), name);
-        }
+    fn a_rule_that_fails_is_told_and_stops_no_other() {
+        const RULES: &[Rule] = &[
+            Rule {
+                codes: &[Code::MtuTrap],
+                find: |_, _| panic!("an odd value"),
+            },
+            Rule {
+                codes: &[Code::NoLinger],
+                find: |_, _| {
+                    let cure = Cure::Setup;
+                    Some(Finding::new(Code::NoLinger, Severity::Weak, "found", cure))
+                },
+            },
+        ];
+        let facts = Facts::default();
+        let intent = Request::default().resolve(None);
+        let all = examine_by(RULES, &facts, &intent, &[]);
+        assert_eq!(all.findings.len(), 1);
+        assert_eq!(all.failed[0].codes, [Code::MtuTrap]);
+        assert_eq!(all.failed[0].why, "an odd value");
+        let one = examine_by(RULES, &facts, &intent, &[Code::NoLinger]);
+        assert_eq!((one.findings.len(), one.failed.len()), (1, 0));
     }
 }

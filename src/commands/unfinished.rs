@@ -66,6 +66,7 @@ fn find(cli: &Cli) -> Option<(Host, Found)> {
         Command::Uplink
             | Command::WaitOnline { .. }
             | Command::Recover
+            | Command::Explain(_)
             | Command::Completions { .. }
             | Command::Man
     ) {

@@ -121,25 +121,30 @@ pub(super) fn needs_reload(facts: &Facts) -> Option<Finding> {
     })
 }
 
-/// What comes after our drop-in: a finding for drop-ins and one for environment files.
-pub(super) fn shadowed(facts: &Facts, intent: &Intent) -> Vec<Finding> {
+/// What comes after our drop-in among the unit's files.
+pub(super) fn shadowed(facts: &Facts, intent: &Intent) -> Option<Finding> {
     let shadows = plan::shadows(facts, intent);
-    let (files, drop_ins): (Vec<&Shadow>, Vec<&Shadow>) = shadows
+    let drop_ins: Vec<&Shadow> = shadows
         .iter()
-        .partition(|shadow| shadow.is_environment_file());
+        .filter(|shadow| !shadow.is_environment_file())
+        .collect();
+    let title = "another file of the unit has the last word, and undoes our settings";
+    last_word(facts, Code::DropinShadowed, title, &drop_ins)
+}
+
+/// What beats all of them.
+pub(super) fn environment_file_wins(facts: &Facts, intent: &Intent) -> Option<Finding> {
+    let shadows = plan::shadows(facts, intent);
+    let files: Vec<&Shadow> = shadows
+        .iter()
+        .filter(|shadow| shadow.is_environment_file())
+        .collect();
     let title = if files.iter().all(|shadow| shadow.stops_the_start()) {
         "dockerd does not start without an EnvironmentFile= that cannot be read"
     } else {
         "an EnvironmentFile= sets RootlessKit's variables, and beats every drop-in"
     };
-    let drop_ins = last_word(
-        facts,
-        Code::DropinShadowed,
-        "another file of the unit has the last word, and undoes our settings",
-        &drop_ins,
-    );
-    let files = last_word(facts, Code::EnvironmentFileWins, title, &files);
-    drop_ins.into_iter().chain(files).collect()
+    last_word(facts, Code::EnvironmentFileWins, title, &files)
 }
 
 /// One remedy for each file is enough: the evidence has all that it says.

@@ -4,8 +4,10 @@ use serde_json::{Map, Value, json};
 
 use crate::facts::{ChosenBy, Facts, Seen};
 
+mod doctor;
 mod ping;
 
+pub use doctor::{codes, examination};
 pub use ping::pinged;
 
 /// The body of `status --json`.

@@ -1,0 +1,48 @@
+//! `doctor`: what is wrong, why, and what to do about it. Nothing is changed, nothing is sent.
+
+use std::panic;
+
+use super::Scene;
+use crate::cli::{Doctor, Global};
+use crate::diagnose::{Examination, Severity, examine};
+use crate::error::{Error, Exit};
+use crate::host::process;
+use crate::report::{Report, human, json};
+use crate::request::Request;
+
+/// Runs the command.
+pub async fn run(arguments: &Doctor, global: &Global) -> Report {
+    if arguments.list {
+        return Report::new("doctor", Exit::Well, human::codes(), json::codes());
+    }
+    // A question that came before may have left the signals held.
+    let looked = tokio::select! {
+        looked = Scene::look(global.unit()) => looked,
+        () = process::interrupted() => Err(Error::new(Exit::Interrupted, "interrupted")),
+    };
+    let scene = match looked {
+        Ok(scene) => scene,
+        Err(error) => return Report::failed("doctor", error),
+    };
+    let facts = &scene.facts;
+    let intent = Request::default().resolve(facts.rootlesskit_version());
+    // A rule that fails is told in its place.
+    panic::set_hook(Box::new(|_| {}));
+    let examination = examine(facts, &intent, &arguments.codes);
+    let _ = panic::take_hook();
+    Report::new(
+        "doctor",
+        exit(&examination),
+        human::examination(facts, &examination),
+        json::examination(facts, &examination),
+    )
+}
+
+fn exit(examination: &Examination) -> Exit {
+    let mut findings = examination.findings.iter();
+    if findings.any(|finding| finding.severity == Severity::Broken) {
+        Exit::Bad
+    } else {
+        Exit::Well
+    }
+}

@@ -1,0 +1,127 @@
+//! What brings what about: a finding that another one explains is folded under it.
+
+use super::{Code, Finding, Severity};
+
+/// Causes, and what each of them brings about.
+const BRINGS_ABOUT: &[(&[Code], &[Code])] = &[
+    (
+        // dockerd does not start at all.
+        &[
+            Code::TunUnavailable,
+            Code::UsernsRestricted,
+            Code::SubidsMissing,
+            Code::NewuidmapMissing,
+            Code::PastaMissing,
+            Code::UnitPathLacksPasta,
+            Code::PastaTooOld,
+            Code::PastaDeniedByApparmor,
+            Code::PastaDualStackBug,
+            Code::PortDriverMismatch,
+            Code::DropinShadowed,
+            Code::EnvironmentFileWins,
+            Code::DaemonJsonInvalid,
+            Code::IptablesOff,
+            Code::Ip6tablesModuleMissing,
+            Code::ContainerdRootlessConflict,
+        ],
+        &[Code::UnitStartLimit, Code::UnitNotRunning],
+    ),
+    (
+        &[Code::HostIpv6Disabled, Code::HostNoIpv6Route],
+        &[
+            Code::HostNoIpv6Route,
+            Code::RootlesskitWithoutIpv6Config,
+            Code::StartedBeforeIpv6,
+            Code::StaleAddress,
+        ],
+    ),
+    (
+        // RootlessKit runs, and otherwise than setup would have it.
+        &[
+            Code::DropinShadowed,
+            Code::EnvironmentFileWins,
+            Code::NeedsDaemonReload,
+            Code::SettingsDrifted,
+        ],
+        &[
+            Code::SettingsDrifted,
+            Code::DriverWithoutIpv6,
+            Code::DriverWithoutIcmp6,
+            Code::Ipv6FlagMissing,
+            Code::PortDriverMismatch,
+            Code::PortDriverWithoutIpv6,
+            Code::PastaDualStackBug,
+            Code::MtuTrap,
+            Code::RootlesskitWithoutIpv6Config,
+        ],
+    ),
+    (
+        &[
+            Code::PastaMissing,
+            Code::UnitPathLacksPasta,
+            Code::PastaTooOld,
+        ],
+        &[Code::DriverWithoutIpv6, Code::DriverWithoutIcmp6],
+    ),
+    (&[Code::IptablesOff], &[Code::Ip6tablesOff]),
+    (
+        &[Code::SettingsDrifted],
+        &[Code::BridgeWithoutIpv6, Code::Ip6tablesOff],
+    ),
+];
+
+/// The causes first, the worst first and else in the order in which a packet meets them, each with
+/// what it brings about after it. What is brought about is no more than a note of its own: the cause
+/// counts for it.
+pub(super) fn in_order(mut findings: Vec<Finding>) -> Vec<Finding> {
+    let known: Vec<(Code, Severity)> = findings
+        .iter()
+        .map(|finding| (finding.code, finding.severity))
+        .collect();
+    for finding in &mut findings {
+        finding.because_of = causes(finding, &known);
+        if !finding.because_of.is_empty() {
+            finding.severity = Severity::Note;
+        }
+    }
+    let (mut causes, mut consequences): (Vec<_>, Vec<_>) = findings
+        .into_iter()
+        .partition(|finding| finding.because_of.is_empty());
+    causes.sort_by_key(|cause| cause.severity);
+    let mut ordered = Vec::new();
+    for cause in causes {
+        let mut at = ordered.len();
+        ordered.push(cause);
+        // What a consequence brings about itself comes after that one.
+        while let Some(cause) = ordered.get(at).map(|finding: &Finding| finding.code) {
+            let brings = |finding: &mut Finding| finding.because_of.contains(&cause);
+            ordered.extend(consequences.extract_if(.., brings));
+            at += 1;
+        }
+    }
+    ordered.extend(consequences);
+    ordered
+}
+
+/// A cause is at least as bad as what it brings about, and comes first where each would explain the
+/// other.
+fn causes(finding: &Finding, known: &[(Code, Severity)]) -> Vec<Code> {
+    let brings_about = |cause: Code, code: Code| {
+        let mut rows = BRINGS_ABOUT.iter();
+        rows.any(|(causes, brought)| causes.contains(&cause) && brought.contains(&code))
+    };
+    let mut causes: Vec<Code> = known
+        .iter()
+        .filter(|(code, severity)| *code != finding.code && *severity <= finding.severity)
+        .filter(|(code, _)| brings_about(*code, finding.code))
+        .filter(|(code, _)| !brings_about(finding.code, *code))
+        .map(|(code, _)| *code)
+        .collect();
+    // The nearest is enough: what explains that explains this one too.
+    let all = causes.clone();
+    causes.retain(|far| {
+        !all.iter()
+            .any(|near| near != far && brings_about(*far, *near))
+    });
+    causes
+}
