@@ -23,7 +23,7 @@ fn main() -> ExitCode {
         .and_then(|matches| Cli::from_arg_matches(&matches));
     let mut cli = match parsed {
         Ok(cli) => cli,
-        Err(error) => return commands::usage_error(&error),
+        Err(error) => return commands::usage_error(error),
     };
     prepare(&cli.global);
     let ui = Ui {
