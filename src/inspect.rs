@@ -10,8 +10,8 @@ use crate::facts::{
     DaemonJson, Engine, Facts, HostFacts, Network, OurDropIn, RootlessKit, Seen, Unit,
 };
 use crate::host::netlink::Netlink;
-use crate::host::systemd::Systemd;
 use crate::host::rootlesskit::Info;
+use crate::host::systemd::Systemd;
 use crate::host::versions::Versions;
 use crate::host::{Host, engine, log, process};
 
@@ -58,7 +58,16 @@ pub async fn gather(host: &Host, systemd: Result<&Systemd, String>) -> Facts {
             host_network()
         );
         let network = (tap, network);
-        (unit, path, running, info, own, on_its_socket, tools, network)
+        (
+            unit,
+            path,
+            running,
+            info,
+            own,
+            on_its_socket,
+            tools,
+            network,
+        )
     };
     let (elsewhere, (unit, path, running, info, own, host, mut tools, (tap, network))) =
         tokio::join!(platform::elsewhere(host), of_the_unit);
@@ -111,7 +120,10 @@ fn on_the_units_socket<'a>(host: &'a Host, unit: Option<&Unit>) -> Cow<'a, Host>
 /// its version the Engine is asked for that too.
 async fn engine_of(host: &Host, running: &Seen<RootlessKit>) -> (Seen<Info>, Seen<Engine>) {
     let info = rootlesskit::info(running).await;
-    let engine = match running.is().filter(|_| rootlesskit::version(&info).is_some()) {
+    let engine = match running
+        .is()
+        .filter(|_| rootlesskit::version(&info).is_some())
+    {
         Some(kit) => engine::own::gather(&host.socket, kit).await,
         None => engine::gather(&host.socket).await,
     };

@@ -85,10 +85,10 @@ impl Identity {
 impl Versions {
     /// Reads what was remembered below the user's runtime directory.
     pub fn remembered(runtime: &Path) -> Self {
-        let others = OTHER_LIBRARIES
-            .iter()
-            .any(|name| env::var_os(name).is_some());
-        let libraries = Identity::of(LIBRARIES.as_ref()).filter(|_| !others);
+        Self::with(runtime, libraries())
+    }
+
+    fn with(runtime: &Path, libraries: Option<Identity>) -> Self {
         let directory = runtime.join(DIRECTORY);
         let known = read(&directory).unwrap_or_default();
         Self {
@@ -143,6 +143,13 @@ impl Versions {
     }
 }
 
+/// None where nobody tells of a library that has changed.
+fn libraries() -> Option<Identity> {
+    let others = |name| env::var_os(name).is_some();
+    let usual = !OTHER_LIBRARIES.into_iter().any(others);
+    Identity::of(LIBRARIES.as_ref()).filter(|_| usual)
+}
+
 fn is_elf(program: &Path) -> bool {
     let mut beginning = [0; ELF.len()];
     let read = File::open(program).and_then(|mut file| file.read_exact(&mut beginning));
@@ -179,7 +186,9 @@ fn write(directory: &Path, known: &Known) -> io::Result<()> {
     }
     let there = fs::symlink_metadata(directory)?;
     if !there.is_dir() || !is_private(&there) {
-        return Err(io::Error::other("it is not a directory of the user's alone"));
+        return Err(io::Error::other(
+            "it is not a directory of the user's alone",
+        ));
     }
     let bytes = serde_json::to_vec(known)?;
     let mut file = NamedTempFile::new_in(directory)?;

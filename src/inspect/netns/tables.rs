@@ -70,18 +70,7 @@ fn address(line: &str) -> Option<Option<Address>> {
 
 #[expect(clippy::option_option, reason = "not understood, and nothing to see")]
 fn default_route(line: &str) -> Option<Option<Route>> {
-    let [
-        to,
-        prefix,
-        _,
-        _,
-        gateway,
-        metric,
-        _,
-        _,
-        flags,
-        interface,
-    ] = columns(line)?;
+    let [to, prefix, _, _, gateway, metric, _, _, flags, interface] = columns(line)?;
     let (to, gateway, flags) = ((ip(to)?, length(prefix)?), ip(gateway)?, number(flags)?);
     if !DEFAULTS.contains(&to) || flags & NOT_UNICAST != 0 {
         return Some(None);
