@@ -8,13 +8,15 @@ use std::time::Duration;
 use crate::apply::place::Tree;
 use crate::error;
 use crate::facts::{
-    DaemonJson, Engine, Facts, HostFacts, Network, OurDropIn, RootlessKit, Seen, Unit,
+    DaemonJson, Engine, Facts, HostFacts, InTheWay, Network, OurDropIn, RootlessKit, Seen, Session,
+    Tools, Unit,
 };
 use crate::host::netlink::Netlink;
 use crate::host::systemd::Systemd;
 use crate::host::{Host, engine, log, netns, process};
 use crate::uplink::TAP;
 use crate::vantage::{Answer, Request, Task};
+use tools::Places;
 
 mod places;
 mod platform;
@@ -26,7 +28,6 @@ mod tools;
 mod unit_files;
 
 pub use rootlesskit::{join, running};
-pub use start::in_the_way;
 
 /// Our drop-in sorts after `override.conf` and whatever else is in common use.
 pub const DROP_IN: &str = "zz-rootless6.conf";
@@ -48,6 +49,7 @@ pub async fn gather(host: &Host, systemd: Result<&Systemd, String>) -> Facts {
             .is()
             .and_then(|unit| unit.effective("PATH"))
             .map_or_else(|| host.path.clone(), Into::into);
+        let places = Places::new(path, host);
         let running = match &unit {
             Seen::Unknown(why) => Seen::Unknown(why.clone()),
             unit => running(unit.is().map_or(0, |unit| unit.main_pid), host),
@@ -55,12 +57,12 @@ pub async fn gather(host: &Host, systemd: Result<&Systemd, String>) -> Facts {
         let (info, tap, tools, network) = tokio::join!(
             rootlesskit::info(&running),
             tap(&running),
-            tools::gather(&path, host),
+            tools::gather(&places),
             host_network()
         );
-        (unit, path, running, info, tap, tools, network)
+        (unit, places, running, info, tap, tools, network)
     };
-    let (own, elsewhere, (unit, path, running, info, tap, mut tools, network)) = tokio::join!(
+    let (own, elsewhere, (unit, places, running, info, tap, mut tools, network)) = tokio::join!(
         engine::gather(&host.socket),
         platform::elsewhere(host),
         beside_the_engine
@@ -69,11 +71,12 @@ pub async fn gather(host: &Host, systemd: Result<&Systemd, String>) -> Facts {
     let host = host.as_ref();
     let (socket, engine, elsewhere) = platform::choose(host, own, elsewhere, unit.is_loaded());
     if engine.is().is_none() {
-        tools.dockerd = tools::dockerd(&path).await;
+        tools.dockerd = tools::dockerd(&places.unit).await;
     }
     Facts {
         home: host.home.clone(),
         unit_name: host.unit.clone(),
+        start: in_the_way(host, &session, &places, &tools),
         session,
         rootlesskit: rootlesskit::told(running, &info, engine.is(), &tools),
         daemon_json: daemon_json(host, unit.is()),
@@ -95,6 +98,18 @@ pub async fn gather(host: &Host, systemd: Result<&Systemd, String>) -> Facts {
         engine,
         tap,
         tools,
+    }
+}
+
+/// What may keep RootlessKit from starting again, whether it runs or not.
+fn in_the_way(host: &Host, session: &Session, places: &Places, tools: &Tools) -> InTheWay {
+    let etc = Path::new("/etc");
+    let [newuidmap, newgidmap] = start::mappers::unfit(places);
+    InTheWay {
+        apparmor: start::apparmor::look(Path::new("/sys"), &host.proc, etc, tools),
+        newuidmap,
+        newgidmap,
+        ..start::in_the_way(&host.proc, etc, session)
     }
 }
 

@@ -5,16 +5,37 @@ use crate::facts::{Seen, Tool, Tools, Version};
 use crate::host::{Host, process};
 use crate::hostile::plain;
 
+/// Where programs are looked for.
+#[derive(Debug, Clone)]
+pub(super) struct Places {
+    /// The unit's PATH.
+    pub(super) unit: OsString,
+    /// PATHs of others.
+    pub(super) elsewhere: OsString,
+}
+
+impl Places {
+    /// All places, for a unit with this PATH.
+    pub(super) fn new(path: OsString, host: &Host) -> Self {
+        let elsewhere = other_places(host);
+        Self {
+            unit: path,
+            elsewhere,
+        }
+    }
+}
+
 /// Finds the programs with the unit's PATH, which is frozen when the unit is made: what the shell
 /// finds may be another one.
-pub(super) async fn gather(path: &OsStr, host: &Host) -> Tools {
+pub(super) async fn gather(places: &Places) -> Tools {
+    let path = &places.unit;
     let (pasta, slirp4netns, rootlesskit) = tokio::join!(
         ask(path, &["pasta"]),
         ask(path, &["slirp4netns"]),
         ask(path, &["docker-rootlesskit", "rootlesskit"])
     );
     let pasta_elsewhere = match pasta {
-        Seen::Absent => ask(&other_places(host), &["pasta"]).await,
+        Seen::Absent => ask(&places.elsewhere, &["pasta"]).await,
         _ => Seen::Absent,
     };
     Tools {
@@ -82,7 +103,7 @@ async fn ask(path: &OsStr, names: &[&str]) -> Seen<Asked> {
     }
 }
 
-fn find(name: &str, path: &OsStr) -> Option<PathBuf> {
+pub(super) fn find(name: &str, path: &OsStr) -> Option<PathBuf> {
     which::which_in(name, Some(path), Path::new("/")).ok()
 }
 

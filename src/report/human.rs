@@ -95,7 +95,7 @@ fn all_seen(facts: &Facts) -> bool {
         facts.tap.unknown(),
         facts.host.network.unknown(),
     ];
-    unknown.iter().all(Option::is_none)
+    unknown.iter().all(Option::is_none) && facts.start.unknown().next().is_none()
 }
 
 /// What runs here, in a few lines.
