@@ -16,6 +16,7 @@ use crate::host::{Host, engine, log, netns, process};
 use crate::uplink::TAP;
 use crate::vantage::{Answer, Request, Task};
 
+mod packet_filter;
 mod places;
 mod platform;
 mod regular;
@@ -71,7 +72,7 @@ pub async fn gather(host: &Host, systemd: Result<&Systemd, String>) -> Facts {
     if engine.is().is_none() {
         tools.dockerd = tools::dockerd(&path).await;
     }
-    Facts {
+    let mut facts = Facts {
         home: host.home.clone(),
         unit_name: host.unit.clone(),
         session,
@@ -90,12 +91,18 @@ pub async fn gather(host: &Host, systemd: Result<&Systemd, String>) -> Facts {
             distribution: distribution(),
         },
         platform: platform::gather(host, elsewhere, unit.is()),
+        packet_filter: packet_filter::gather(unit.is(), host),
+        loopback_ports: Seen::Absent,
         unit,
         socket,
         engine,
         tap,
         tools,
+    };
+    if facts.may_lose_loopback_ports() && facts.engine.is().is_some() {
+        facts.loopback_ports = engine::loopback_ports(&facts.socket).await;
     }
+    facts
 }
 
 /// A unit whose dockerd is told to listen elsewhere, by `-H`, is looked at there.

@@ -1,7 +1,7 @@
 //! Why RootlessKit, or the driver's program, does not start: from its own words and from what is in the
 //! way.
 
-use super::{Code, Cure, Finding, Severity, install};
+use super::{Code, Cure, Finding, Severity, install, pasta};
 use crate::facts::{AppArmor, Facts, InTheWay, TunUnusable, typed};
 
 /// Of a node that nobody but root may open; devtmpfs has it right, so whoever has changed it may do so
@@ -125,14 +125,14 @@ fn denied_by_apparmor(apparmor: &AppArmor, facts: &Facts) -> Finding {
 }
 
 fn pasta_too_old(facts: &Facts) -> Finding {
-    let tools = &facts.tools;
-    let pasta = tools.pasta.is().or_else(|| tools.pasta_elsewhere.is());
-    let version = pasta.map_or_else(String::new, |pasta| format!(" {}", pasta.version));
+    let version = facts
+        .pasta()
+        .map_or_else(String::new, |pasta| format!(" {}", pasta.version));
     Finding::new(
         Code::PastaTooOld,
         Severity::Broken,
         format!("pasta{version} lacks an option that RootlessKit gives it"),
-        Cure::Words("install a newer passt, of 2024-08-21 or later".to_owned()),
+        pasta::newer(),
     )
 }
 

@@ -82,7 +82,7 @@ async fn ask(path: &OsStr, names: &[&str]) -> Seen<Asked> {
     }
 }
 
-fn find(name: &str, path: &OsStr) -> Option<PathBuf> {
+pub(super) fn find(name: &str, path: &OsStr) -> Option<PathBuf> {
     which::which_in(name, Some(path), Path::new("/")).ok()
 }
 
