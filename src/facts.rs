@@ -13,6 +13,7 @@ mod environment;
 mod network;
 mod options;
 mod platform;
+mod relied_on;
 mod session;
 mod start;
 mod version;
@@ -22,6 +23,7 @@ pub(crate) use environment::value_of;
 pub use network::{Address, Network, Route, RouteKind, RouteTo};
 pub use options::{Given, Options};
 pub use platform::{ChosenBy, Elsewhere, Ipv6Off, Platform};
+pub use relied_on::{Changed, ReliedOn, Versions, Written};
 pub use session::Session;
 pub use start::{AppArmor, InTheWay, TunUnusable};
 pub use version::Version;
@@ -119,6 +121,8 @@ pub struct Facts {
     pub daemon_json: DaemonJson,
     /// Our own drop-in.
     pub our_drop_in: OurDropIn,
+    /// What an earlier setup of the unit has put in place, if one stands.
+    pub relied_on: Seen<ReliedOn>,
 }
 
 impl Facts {
@@ -167,6 +171,7 @@ impl Facts {
             ("tools.libslirp", self.tools.libslirp.unknown()),
             ("tools.rootlesskit", self.tools.rootlesskit.unknown()),
             ("tools.dockerd", self.tools.dockerd.unknown()),
+            ("since_setup", self.relied_on.unknown()),
         ];
         let unknown = |(what, why): (&'static str, Option<_>)| Some((what, why?));
         all.into_iter().filter_map(unknown).collect()
@@ -267,6 +272,8 @@ pub struct Unit {
     pub files: Vec<UnitFile>,
     /// Files on disk differ from what the manager has read.
     pub needs_reload: bool,
+    /// Files that were changed since, looked for only where `needs_reload` is set.
+    pub newer_files: Vec<PathBuf>,
     /// The merged `Environment=` of fragment and drop-ins, as the manager sees it.
     pub environment: Vec<(String, String)>,
     /// The user manager's own environment, which is weaker than `Environment=`.
@@ -305,6 +312,22 @@ impl Unit {
     pub fn is_enabled(&self) -> bool {
         let only_now = ["disabled", "linked", "linked-runtime", "enabled-runtime"];
         !only_now.contains(&self.unit_file_state.as_str())
+    }
+
+    /// The files that systemd has not read as they are now, and how they differ, as far as that
+    /// shows.
+    pub fn not_read(&self) -> Vec<(&Path, &'static str)> {
+        let is_known =
+            |path: &PathBuf| self.drop_ins.contains(path) || self.fragment.as_ref() == Some(path);
+        let is_there = |path: &PathBuf| self.files.iter().any(|file| file.path == *path);
+        let on_disk = self.files.iter().map(|file| &file.path);
+        let new = on_disk.clone().filter(|path| !is_known(path));
+        let gone = self.drop_ins.iter().filter(|path| !is_there(path));
+        let edited = on_disk.filter(|path| is_known(path) && self.newer_files.contains(path));
+        let new = new.map(|path| (path.as_path(), "is new"));
+        let gone = gone.map(|path| (path.as_path(), "is gone"));
+        let edited = edited.map(|path| (path.as_path(), "was edited"));
+        new.chain(gone).chain(edited).collect()
     }
 
     /// A variable of the unit's environment.
@@ -487,6 +510,10 @@ pub struct HostFacts {
     pub groups: Vec<u32>,
     /// `ID` and `ID_LIKE` of os-release(5): `debian`, `ubuntu debian` …
     pub distribution: Seen<String>,
+    /// The kernel's release, as uname(2) has it.
+    pub kernel: Seen<String>,
+    /// The version of the user's systemd.
+    pub systemd: Seen<String>,
 }
 
 impl HostFacts {

@@ -19,6 +19,7 @@ use crate::vantage::{Answer, Request, Task};
 mod places;
 mod platform;
 mod regular;
+mod relied_on;
 mod rootlesskit;
 mod session;
 mod start;
@@ -39,6 +40,10 @@ const LOOK: Duration = Duration::from_secs(5);
 /// The Engine's answer takes longest, so all else is looked at while it is awaited.
 pub async fn gather(host: &Host, systemd: Result<&Systemd, String>) -> Facts {
     let session = session::gather(host, systemd.is_ok()).await;
+    let systemd_version = match &systemd {
+        Ok(systemd) => Seen::Is(systemd.version().to_owned()),
+        Err(why) => Seen::Unknown(why.clone()),
+    };
     let beside_the_engine = async {
         let mut unit = seen_unit(systemd, &host.unit).await;
         if let Seen::Is(unit) = &mut unit {
@@ -78,6 +83,7 @@ pub async fn gather(host: &Host, systemd: Result<&Systemd, String>) -> Facts {
         rootlesskit: rootlesskit::told(running, &info, engine.is(), &tools),
         daemon_json: daemon_json(host, unit.is()),
         our_drop_in: our_drop_in(host),
+        relied_on: relied_on::gather(host),
         dockerd_unit: match unit {
             Seen::Absent => dockerd_unit(host),
             _ => Seen::Absent,
@@ -88,6 +94,8 @@ pub async fn gather(host: &Host, systemd: Result<&Systemd, String>) -> Facts {
             ping_group_range: ping_group_range(),
             groups: groups(),
             distribution: distribution(),
+            kernel: kernel(),
+            systemd: systemd_version,
         },
         platform: platform::gather(host, elsewhere, unit.is()),
         unit,
@@ -217,6 +225,13 @@ fn distribution() -> Seen<String> {
             .trim()
             .to_owned()
     })
+}
+
+fn kernel() -> Seen<String> {
+    match nix::sys::utsname::uname() {
+        Ok(name) => Seen::Is(name.release().to_string_lossy().into_owned()),
+        Err(errno) => Seen::Unknown(errno.to_string()),
+    }
 }
 
 fn groups() -> Vec<u32> {

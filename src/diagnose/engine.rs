@@ -6,6 +6,7 @@ use crate::facts::{Facts, Unit, UnitFile};
 use crate::plan::daemon_json::lookup;
 use crate::plan::dropin::parse;
 use crate::plan::subnet;
+use crate::request::{Intent, SubnetChoice};
 use serde_json::Value;
 
 fn configured(facts: &Facts, key: &str) -> Option<Value> {
@@ -74,7 +75,10 @@ pub(super) fn iptables_off(facts: &Facts) -> Option<Finding> {
     })
 }
 
-pub(super) fn bridge_without_ipv6(facts: &Facts) -> Option<Finding> {
+pub(super) fn bridge_without_ipv6(facts: &Facts, intent: &Intent) -> Option<Finding> {
+    if intent.subnet == SubnetChoice::None {
+        return None;
+    }
     let finding = |cure| {
         Finding::new(
             Code::BridgeWithoutIpv6,
@@ -92,7 +96,10 @@ pub(super) fn bridge_without_ipv6(facts: &Facts) -> Option<Finding> {
     })
 }
 
-pub(super) fn ip6tables_off(facts: &Facts) -> Option<Finding> {
+pub(super) fn ip6tables_off(facts: &Facts, intent: &Intent) -> Option<Finding> {
+    if intent.subnet == SubnetChoice::None {
+        return None;
+    }
     let finding = |cure| {
         Finding::new(
             Code::Ip6tablesOff,

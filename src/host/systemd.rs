@@ -64,6 +64,8 @@ pub struct Systemd {
     connection: Connection,
     /// systemd's name on that connection.
     name: &'static str,
+    /// What it says of itself, `257.9-1~deb13u1`.
+    version: String,
     manager: ManagerProxy<'static>,
 }
 
@@ -95,12 +97,18 @@ impl Systemd {
             .build()
             .await?;
         // A bus may have been started by hand, with no systemd on it.
-        manager.version().await?;
+        let version = manager.version().await?;
         Ok(Self {
             connection,
             name,
+            version,
             manager,
         })
+    }
+
+    /// Its version, as it says itself: `257.9-1~deb13u1`.
+    pub fn version(&self) -> &str {
+        &self.version
     }
 
     /// Reads what the manager knows of a unit, loading it if it is not.
