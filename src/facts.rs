@@ -320,7 +320,9 @@ impl Unit {
         let is_known =
             |path: &PathBuf| self.drop_ins.contains(path) || self.fragment.as_ref() == Some(path);
         let is_there = |path: &PathBuf| self.files.iter().any(|file| file.path == *path);
-        let on_disk = self.files.iter().map(|file| &file.path);
+        // An empty file stands for nothing.
+        let on_disk = self.files.iter().filter(|file| !file.text.is_empty());
+        let on_disk = on_disk.map(|file| &file.path);
         let new = on_disk.clone().filter(|path| !is_known(path));
         let gone = self.drop_ins.iter().filter(|path| !is_there(path));
         let edited = on_disk.filter(|path| is_known(path) && self.newer_files.contains(path));

@@ -148,9 +148,16 @@ pub async fn unit(systemd: &Systemd, name: &str) -> error::Result<Seen<Unit>> {
         systemd.search_path(),
         systemd.environment()
     )?;
+    let has_read_files = match &unit {
+        Seen::Is(unit) if unit.needs_reload => systemd.has_read_files().await,
+        _ => None,
+    };
     Ok(unit.map(|mut unit| {
         let drop_ins = unit_files::drop_ins(&search_path, name);
         unit.files = unit_files::read(unit.fragment.iter().cloned().chain(drop_ins));
+        unit.newer_files = has_read_files.map_or_else(Vec::new, |read| {
+            unit_files::newer_than(read, unit.files.iter().map(|file| file.path.as_path()))
+        });
         unit.environment_files = std::mem::take(&mut unit.environment_files)
             .into_iter()
             .map(unit_files::variables)

@@ -123,6 +123,10 @@ fn apart(facts: &Facts) -> Vec<(Setting, Severity)> {
             };
             (setting, severity)
         })
+        // A default is only what the table has; a running RootlessKit knows better.
+        .filter(|(setting, severity)| {
+            *severity == Severity::Broken || !matches!(setting.by, By::Default(_))
+        })
         .collect()
 }
 

@@ -47,6 +47,10 @@ trait Manager {
     #[zbus(property)]
     fn environment(&self) -> zbus::Result<Vec<String>>;
     #[zbus(property)]
+    fn units_load_timestamp(&self) -> zbus::Result<u64>;
+    #[zbus(property)]
+    fn units_load_finish_timestamp(&self) -> zbus::Result<u64>;
+    #[zbus(property)]
     fn unit_path(&self) -> zbus::Result<Vec<String>>;
     #[zbus(signal)]
     fn job_removed(
@@ -134,6 +138,17 @@ impl Systemd {
             return Ok(Seen::Absent);
         }
         Ok(Seen::Is(unit))
+    }
+
+    /// When it read its files last, in microseconds since 1970, as far as it tells: at its start, or
+    /// at the last reload, of which older ones keep no record.
+    pub async fn has_read_files(&self) -> Option<u64> {
+        let (started, reloaded) = tokio::join!(
+            self.manager.units_load_finish_timestamp(),
+            self.manager.units_load_timestamp()
+        );
+        let last = reloaded.ok()?.max(started.unwrap_or_default());
+        Some(last).filter(|last| *last > 0)
     }
 
     /// The directories that units and drop-ins are looked for in, the first one first.

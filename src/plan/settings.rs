@@ -293,8 +293,12 @@ impl Script<'_> {
                 (Seen::Is(switch(matches!(value.as_str(), "true" | "1"))), by)
             }
             (Seen::Unknown(why), by) if detaches => (Seen::Unknown(why), by),
-            _ if self.version.is_none() => self.default(unknown_default()),
-            _ => self.default(Seen::Is(switch(detaches))),
+            // Whoever changes nothing keeps what runs.
+            _ => match (&self.facts.rootlesskit, self.version) {
+                (Seen::Is(kit), _) => self.default(Seen::Is(switch(kit.detached))),
+                (_, Some(_)) => self.default(Seen::Is(switch(detaches))),
+                (_, None) => self.default(unknown_default()),
+            },
         })
     }
 
