@@ -43,10 +43,9 @@ pub(super) fn settings_drifted(facts: &Facts, intent: &Intent) -> Option<Finding
     }
     if !drift.needed.is_empty() {
         let title = "what was enough at setup is not enough for the versions that are here now";
-        let finding = of_drifted(title, &[&drift.needed]);
-        return Some(since(facts).into_iter().fold(finding, Finding::seen));
+        return Some(of_drifted(title, &[&drift.needed]));
     }
-    not_live(facts, &apart).or_else(|| idle(facts, &drift))
+    not_live(facts, &apart).or_else(|| idle(&drift))
 }
 
 fn of_drifted(title: &str, all: &[&Vec<Drifted>]) -> Finding {
@@ -80,17 +79,7 @@ fn explained_by(part: Part) -> &'static [Code] {
     }
 }
 
-/// What has another version than at setup, a line each.
-fn since(facts: &Facts) -> Vec<String> {
-    let changed = facts.since_setup().unwrap_or_default().into_iter();
-    let words = |it: crate::facts::Changed| {
-        let now = it.now.unwrap_or_else(|| "not there any more".to_owned());
-        format!("{} was {}, is {now}", it.what, it.then)
-    };
-    changed.map(words).collect()
-}
-
-fn idle(facts: &Facts, drift: &Drift) -> Option<Finding> {
+fn idle(drift: &Drift) -> Option<Finding> {
     let idle = drift.idle.first()?;
     let mut finding = Finding::new(
         Code::SettingsDrifted,
@@ -99,8 +88,7 @@ fn idle(facts: &Facts, drift: &Drift) -> Option<Finding> {
         Cure::Setup,
     );
     finding.explains = Some(Vec::new());
-    let finding = finding.seen(&idle.seen);
-    Some(since(facts).into_iter().fold(finding, Finding::seen))
+    Some(finding.seen(&idle.seen))
 }
 
 /// Settings that do not run as they are written, and how much that matters.

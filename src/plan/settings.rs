@@ -319,7 +319,7 @@ impl Script<'_> {
         Setting {
             name: NAME_UPLINK,
             configured: Seen::Is(switch(on)),
-            by: by.unwrap_or_else(|| By::Default("the unit".to_owned())),
+            by: by.unwrap_or(By::Unknown),
             running: self.brought(on),
         }
     }

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use super::wrap::wrap;
+use crate::diagnose::Finding;
 use crate::facts::{Changed, Facts};
 use crate::hostile::plain;
 use crate::plan::settings::{By, Setting, settings};
@@ -15,11 +16,17 @@ const NAME: usize = 14;
 const VALUE: usize = 13;
 
 /// The settings that do not run as they are written, side by side, and the versions that have
-/// changed since setup; nothing where there is nothing of either.
-pub(super) fn beside(facts: &Facts, width: Option<usize>) -> String {
+/// changed since setup; nothing where there is nothing of either, or a finding has told it.
+pub(super) fn beside(facts: &Facts, findings: &[Finding], width: Option<usize>) -> String {
     let mut text = String::new();
     let all = settings(facts);
-    let differing: Vec<_> = all.iter().filter(|it| it.differs() == Some(true)).collect();
+    let is_told = |setting: &Setting| {
+        let words = format!("{} is ", setting.name.replace('_', " "));
+        let mut seen = findings.iter().flat_map(|finding| &finding.evidence);
+        seen.any(|seen| seen.starts_with(&words))
+    };
+    let differing = all.iter().filter(|it| it.differs() == Some(true));
+    let differing: Vec<_> = differing.filter(|it| !is_told(it)).collect();
     if !differing.is_empty() {
         let _ = writeln!(
             text,
