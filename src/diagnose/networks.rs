@@ -8,7 +8,7 @@ use super::{Code, Cure, Finding, Severity};
 use crate::capability;
 use crate::facts::{DockerNetwork, Facts, Options, Unit};
 use crate::hostile::plain;
-use crate::request::{Intent, NewNetworks};
+use crate::request::{Intent, NewNetworks, SubnetChoice};
 
 pub(super) use collision::subnet_collides;
 
@@ -27,7 +27,10 @@ const POOLS: &str = "default-address-pools";
 /// More names than this tell nobody more.
 const MOST_NAMED: usize = 8;
 
-pub(super) fn bridge_without_ipv6(facts: &Facts) -> Option<Finding> {
+pub(super) fn bridge_without_ipv6(facts: &Facts, intent: &Intent) -> Option<Finding> {
+    if intent.subnet == SubnetChoice::None {
+        return None;
+    }
     let finding = |cure| {
         Finding::new(
             Code::BridgeWithoutIpv6,

@@ -8,6 +8,7 @@ use crate::capability;
 use crate::facts::{Facts, Unit, UnitFile, WithoutModule, typed};
 use crate::hostile::plain;
 use crate::plan::dropin::parse;
+use crate::request::{Intent, SubnetChoice};
 
 /// What the legacy ip6tables needs of the kernel.
 const MODULES: &str = "ip6_tables ip6table_nat ip6table_filter";
@@ -162,7 +163,10 @@ fn for_tables(without: Option<&WithoutModule>) -> Vec<String> {
     ]
 }
 
-pub(super) fn ip6tables_off(facts: &Facts) -> Option<Finding> {
+pub(super) fn ip6tables_off(facts: &Facts, intent: &Intent) -> Option<Finding> {
+    if intent.subnet == SubnetChoice::None {
+        return None;
+    }
     let finding = |cure| {
         Finding::new(
             Code::Ip6tablesOff,

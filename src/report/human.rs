@@ -16,6 +16,7 @@ mod doctor;
 mod generations;
 mod ping;
 mod preview;
+mod settings;
 mod snippets;
 mod wrap;
 
@@ -50,6 +51,7 @@ pub fn status(facts: &Facts, findings: &[Finding]) -> String {
             finding.code
         );
     }
+    text.push_str(&settings::beside(facts, &[], crate::ui::width()));
     let curable = findings.iter().any(|finding| finding.cure == Cure::Setup);
     match obstacle(findings, Wanted::best(findings)) {
         Ok(()) => {

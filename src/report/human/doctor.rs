@@ -39,6 +39,7 @@ pub fn examination(facts: &Facts, examination: &Examination) -> String {
         add_evidence(&mut text, finding, "seen", width);
     }
     text.push_str(&root_block(findings));
+    text.push_str(&super::settings::beside(facts, findings, width));
     text.push_str(&doubts(facts, examination, width));
     if !text.is_empty() {
         text.push('\n');
