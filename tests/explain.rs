@@ -30,7 +30,7 @@ const TITLE: usize = 46;
 const WIDTH: usize = 78;
 
 /// About two screens.
-const LINES: std::ops::RangeInclusive<usize> = 20..=49;
+const LINES: std::ops::RangeInclusive<usize> = 20..=50;
 
 /// What a code begins with, `host-` or `no-`: by that a word in backticks is taken for one.
 fn first_words() -> BTreeSet<&'static str> {
