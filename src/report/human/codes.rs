@@ -19,6 +19,10 @@ const TYPED: &str = "    ";
 /// What begins a remark behind a command.
 const REMARK: &str = "  # ";
 
+/// Below the list, which is long: who is at its end reads this.
+const MORE: &str = "`rootless6 explain CODE` says more. `rootless6 doctor` sends no packet:\n\
+    the codes of the path, and host-ipv6-unreachable, are what `rootless6 verify` finds.";
+
 /// `doctor --list` and `explain`: all codes, by where they are found.
 pub fn codes() -> String {
     let width = crate::ui::width();
@@ -32,9 +36,7 @@ pub fn codes() -> String {
         let title = wrap(code.title(), TITLE, TITLE, width);
         let _ = writeln!(text, "  {:<32}{title}", code.name());
     }
-    let more = "`rootless6 explain CODE` says more. `rootless6 doctor` looks for all but those of the \
-        path and host-ipv6-unreachable: it sends no packet, `rootless6 verify` does.";
-    let _ = writeln!(text, "\n{}", wrap(more, 0, 0, width));
+    let _ = writeln!(text, "\n{MORE}");
     text
 }
 
