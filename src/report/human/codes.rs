@@ -21,7 +21,7 @@ const REMARK: &str = "  # ";
 
 /// Below the list, which is long: who is at its end reads this.
 const MORE: &str = "`rootless6 explain CODE` says more. `rootless6 doctor` sends no packet:\n\
-    the codes of the path, and host-ipv6-unreachable, are what `rootless6 verify` finds.";
+    what is below path, and host-ipv6-unreachable, `rootless6 verify` finds.";
 
 /// `doctor --list` and `explain`: all codes, by where they are found.
 pub fn codes() -> String {
