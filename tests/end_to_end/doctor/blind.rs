@@ -50,11 +50,9 @@ fn blind(suite: &str) {
 
 /// What stops dockerd is seeded last, or the other one could not be.
 fn draw<'a>(random: &mut Random, faults: &'a [Fault]) -> (&'a Fault, &'a Fault) {
+    let faults: Vec<&Fault> = faults.iter().collect();
     loop {
-        let (one, other) = (
-            &faults[random.below(faults.len())],
-            &faults[random.below(faults.len())],
-        );
+        let (one, other) = (random.one_of(&faults), random.one_of(&faults));
         if one.code != other.code {
             return if one.needs <= other.needs {
                 (one, other)
