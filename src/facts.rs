@@ -13,8 +13,10 @@ mod environment;
 mod network;
 mod options;
 mod platform;
+pub(crate) mod profiles;
 mod session;
 mod start;
+pub mod subids;
 mod version;
 
 pub use environment::EnvironmentFile;
@@ -23,7 +25,8 @@ pub use network::{Address, Network, Route, RouteKind, RouteTo};
 pub use options::{Given, Options};
 pub use platform::{ChosenBy, Elsewhere, Ipv6Off, Platform};
 pub use session::Session;
-pub use start::{AppArmor, InTheWay, TunUnusable};
+pub use start::{AppArmor, Confined, InTheWay, MapperUnfit, TunUnusable, UsernsSwitch};
+pub use subids::TooFew;
 pub use version::Version;
 
 /// The outcome of one look.
@@ -115,6 +118,8 @@ pub struct Facts {
     pub host: HostFacts,
     /// The programs that the unit would find.
     pub tools: Tools,
+    /// What may keep RootlessKit from starting, or its driver's program.
+    pub start: InTheWay,
     /// dockerd's configuration file.
     pub daemon_json: DaemonJson,
     /// Our own drop-in.
@@ -169,7 +174,10 @@ impl Facts {
             ("tools.dockerd", self.tools.dockerd.unknown()),
         ];
         let unknown = |(what, why): (&'static str, Option<_>)| Some((what, why?));
-        all.into_iter().filter_map(unknown).collect()
+        all.into_iter()
+            .filter_map(unknown)
+            .chain(self.start.unknown())
+            .collect()
     }
 
     /// A path with the home directory shortened to `~`, for people.

@@ -21,6 +21,7 @@ mod caller;
 mod containers;
 mod crash_points;
 mod doctor;
+mod doctor_executes;
 mod effective;
 mod faults;
 mod harness;
