@@ -20,16 +20,20 @@ mod apparmor;
 mod because;
 mod code;
 mod daemon_json;
-mod engine;
 mod etc;
 mod for_root;
 mod host;
+mod networks;
 mod obstacle;
 mod packages;
+mod packet_filter;
+mod pasta;
 mod platform;
+mod port_driver;
 mod rootlesskit;
 mod session;
 mod start;
+mod starts_with;
 mod subids;
 mod unit;
 mod uplink;
@@ -163,6 +167,9 @@ const RULES: &[Rule] = rules! {
     PastaMissing => rootlesskit::pasta_missing,
     UnitPathLacksPasta => unit::path_lacks_pasta,
     PastaDeniedByApparmor => apparmor::pasta_denied,
+    PastaTooOld => pasta::too_old,
+    PastaDualStackBug => pasta::dual_stack_bug,
+    PortDriverMismatch => port_driver::mismatch,
     DriverWithoutIpv6 => rootlesskit::driver_without_ipv6,
     Ipv6FlagMissing => rootlesskit::ipv6_flag_missing,
     DriverWithoutIcmp6 => rootlesskit::driver_without_icmp6,
@@ -170,14 +177,18 @@ const RULES: &[Rule] = rules! {
     RootlesskitWithoutIpv6Config => rootlesskit::without_ipv6_config,
     StaleAddress => uplink::stale_address,
     MtuTrap => rootlesskit::mtu_trap,
+    PortDriverWithoutIpv6 => port_driver::without_ipv6,
+    LoopbackPublishBroken => port_driver::loopback_publish_broken,
     ContainerdRootlessConflict => platform::containerd_rootless,
     EnvironmentFileWins => unit::environment_file_unknown,
     DaemonJsonInvalid => daemon_json::invalid,
-    IptablesOff => engine::iptables_off,
-    BridgeWithoutIpv6 => engine::bridge_without_ipv6,
-    Ip6tablesOff => engine::ip6tables_off,
-    SubnetCollides => engine::subnet_collides,
-    NetworkWithoutIpv6 => engine::networks_without_ipv6,
+    IptablesOff => packet_filter::iptables_off,
+    Ip6tablesModuleMissing => packet_filter::module_missing,
+    BridgeWithoutIpv6 => networks::bridge_without_ipv6,
+    Ip6tablesOff => packet_filter::ip6tables_off,
+    SubnetCollides => networks::subnet_collides,
+    NetworkWithoutIpv6 => networks::without_ipv6,
+    NewNetworksWithoutIpv6 => networks::new_without_ipv6(intent),
     NoLinger => session::no_linger,
 };
 
@@ -192,6 +203,8 @@ const OF_OUR_ENGINE: &[Code] = &[
     Code::BridgeWithoutIpv6,
     Code::Ip6tablesOff,
     Code::NetworkWithoutIpv6,
+    Code::NewNetworksWithoutIpv6,
+    Code::LoopbackPublishBroken,
 ];
 
 /// All findings, what explains the others first, for one who wants what setup does by default.

@@ -18,6 +18,7 @@ use crate::host::{Host, engine, log, process};
 use tools::Places;
 
 mod netns;
+mod packet_filter;
 mod places;
 mod platform;
 mod regular;
@@ -78,7 +79,7 @@ pub async fn gather(host: &Host, systemd: Result<&Systemd, String>) -> Facts {
     if engine.is().is_none() {
         tools.dockerd = tools::dockerd(&places.unit, &versions).await;
     }
-    Facts {
+    let mut facts = Facts {
         home: host.home.clone(),
         unit_name: host.unit.clone(),
         start: in_the_way(host, &session, &places, &tools),
@@ -98,12 +99,18 @@ pub async fn gather(host: &Host, systemd: Result<&Systemd, String>) -> Facts {
             distribution: distribution(),
         },
         platform: platform::gather(host, elsewhere, unit.is()),
+        packet_filter: packet_filter::gather(unit.is(), host),
+        loopback_ports: Seen::Absent,
         unit,
         socket,
         engine,
         tap,
         tools,
+    };
+    if facts.may_lose_loopback_ports() && facts.engine.is().is_some() {
+        facts.loopback_ports = engine::loopback_ports(&facts.socket).await;
     }
+    facts
 }
 
 /// What may keep RootlessKit from starting again, whether it runs or not.
