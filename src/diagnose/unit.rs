@@ -53,7 +53,7 @@ pub(super) fn missing(facts: &Facts) -> Option<Finding> {
 
 pub(super) fn start_limit(facts: &Facts) -> Option<Finding> {
     let unit = facts.unit.is()?;
-    (unit.result == "start-limit-hit").then(|| {
+    unit.is_given_up().then(|| {
         let finding = Finding::new(
             Code::UnitStartLimit,
             Severity::Broken,
@@ -63,14 +63,17 @@ pub(super) fn start_limit(facts: &Facts) -> Option<Finding> {
                 facts.typed_unit()
             )),
         )
-        .seen("Result=start-limit-hit");
+        .seen(format!(
+            "ActiveState={} Result={} NRestarts={}",
+            unit.active_state, unit.result, unit.restarts
+        ));
         with_last_words(finding, unit)
     })
 }
 
 pub(super) fn not_running(facts: &Facts) -> Option<Finding> {
     let unit = facts.unit.is()?;
-    if unit.is_active() || !unit.is_loaded() || unit.result == "start-limit-hit" {
+    if unit.is_active() || !unit.is_loaded() || unit.is_given_up() {
         return None;
     }
     let typed = facts.typed_unit();

@@ -12,12 +12,15 @@
 
 #[path = "../lab/responder/behaviour.rs"]
 mod behaviour;
+#[path = "../world/random.rs"]
+mod random;
 
 mod bad_input;
 mod bookworm;
 mod caller;
 mod containers;
 mod crash_points;
+mod doctor;
 mod doctor_executes;
 mod effective;
 mod faults;
