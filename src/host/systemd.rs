@@ -122,13 +122,10 @@ impl Systemd {
     pub async fn unit(&self, name: &str) -> Result<Seen<Unit>> {
         let read = async {
             let path = self.manager.load_unit(name).await?;
-            let unit = self
-                .properties(&path, "org.freedesktop.systemd1.Unit")
-                .await?;
-            let service = self
-                .properties(&path, "org.freedesktop.systemd1.Service")
-                .await?;
-            Ok::<_, zbus::Error>((unit, service))
+            tokio::try_join!(
+                self.properties(&path, "org.freedesktop.systemd1.Unit"),
+                self.properties(&path, "org.freedesktop.systemd1.Service")
+            )
         };
         let (unit, service) = read
             .await
