@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::CommandFactory;
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use crate::cli::Cli;
 use crate::diagnose::{Code, Wanted, diagnose, obstacle};
@@ -145,9 +145,13 @@ fn without_empty_variables(command: clap::Command) -> clap::Command {
         .mut_subcommands(without_empty_variables)
 }
 
+/// Values that a person reads in one line.
+const MOST_VALUES: usize = 12;
+
 /// Reports what clap has to say of the command line: help and version are answers, the rest is
 /// usage.
-pub fn usage_error(error: &clap::Error) -> ExitCode {
+pub fn usage_error(mut error: clap::Error) -> ExitCode {
+    shorten(&mut error);
     let json = std::env::args_os().any(|argument| argument == "--json")
         || std::env::var("ROOTLESS6_JSON").is_ok_and(|value| is_true(&value));
     let answer = matches!(
@@ -163,9 +167,23 @@ pub fn usage_error(error: &clap::Error) -> ExitCode {
     let text = error.to_string();
     let message = text.lines().next().unwrap_or_default();
     let message = message.strip_prefix("error: ").unwrap_or(message);
-    Report::failed(
-        "rootless6",
-        Error::new(Exit::Usage, plain(message)).hint("see `rootless6 --help`"),
-    )
-    .print(Ui { json, quiet: true })
+    let hint = match error.get(ContextKind::SuggestedValue) {
+        Some(ContextValue::String(similar)) => format!("`{similar}` is similar"),
+        _ => "see `rootless6 --help`".to_owned(),
+    };
+    let error = Error::new(Exit::Usage, plain(message)).hint(hint);
+    Report::failed("rootless6", error).print(Ui { json, quiet: true })
+}
+
+/// A list that nobody reads is named instead.
+fn shorten(error: &mut clap::Error) {
+    let is_long = match error.get(ContextKind::ValidValue) {
+        Some(ContextValue::Strings(values)) => values.len() > MOST_VALUES,
+        _ => false,
+    };
+    if is_long {
+        error.remove(ContextKind::ValidValue);
+        let list = ContextValue::StyledStrs(vec!["`rootless6 explain` lists them all".into()]);
+        error.insert(ContextKind::Suggested, list);
+    }
 }

@@ -150,6 +150,36 @@ impl Facts {
         libslirp.map(capability::slirp4netns_forwards_echo)
     }
 
+    /// What could not be looked at, by the names that JSON has for it, and why.
+    pub fn unknown(&self) -> Vec<(&'static str, &str)> {
+        let all = [
+            ("unit", self.unit.unknown()),
+            ("user.linger", self.session.linger.unknown()),
+            ("engine", self.engine.unknown()),
+            ("docker", self.platform.elsewhere.unknown()),
+            ("rootlesskit", self.rootlesskit.unknown()),
+            ("netns", self.tap.unknown()),
+            ("host", self.host.network.unknown()),
+            ("host.ipv6_off", self.host.ipv6_off.unknown()),
+            (
+                "host.ping_group_range",
+                self.host.ping_group_range.unknown(),
+            ),
+            ("host.distribution", self.host.distribution.unknown()),
+            ("daemon_json", self.daemon_json.text.unknown()),
+            ("tools.pasta", self.tools.pasta.unknown()),
+            ("tools.slirp4netns", self.tools.slirp4netns.unknown()),
+            ("tools.libslirp", self.tools.libslirp.unknown()),
+            ("tools.rootlesskit", self.tools.rootlesskit.unknown()),
+            ("tools.dockerd", self.tools.dockerd.unknown()),
+        ];
+        let unknown = |(what, why): (&'static str, Option<_>)| Some((what, why?));
+        all.into_iter()
+            .filter_map(unknown)
+            .chain(self.start.unknown())
+            .collect()
+    }
+
     /// A path with the home directory shortened to `~`, for people.
     pub fn short(&self, path: &Path) -> String {
         short(path, &self.home)

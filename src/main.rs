@@ -23,7 +23,7 @@ fn main() -> ExitCode {
         .and_then(|matches| Cli::from_arg_matches(&matches));
     let mut cli = match parsed {
         Ok(cli) => cli,
-        Err(error) => return commands::usage_error(&error),
+        Err(error) => return commands::usage_error(error),
     };
     prepare(&cli.global);
     let ui = Ui {
@@ -73,7 +73,7 @@ fn run(cli: Cli, ui: Ui) -> Result<Report> {
         Command::Verify(verify) => runtime.block_on(commands::verify::run(&verify, global, ui)),
         Command::Ping(ping) => runtime.block_on(commands::ping::run(&ping, global, ui)),
         Command::Status => runtime.block_on(commands::status::run(global)),
-        Command::Doctor(doctor) => runtime.block_on(commands::doctor::run(&doctor, global)),
+        Command::Doctor(doctor) => runtime.block_on(commands::doctor::run(&doctor, global, ui)),
         Command::Explain(explain) => commands::explain::run(&explain),
         Command::Undo(undo) => runtime.block_on(commands::undo::run(&undo, global, ui)),
         Command::Confirm => runtime.block_on(commands::confirm::run(global, ui)),

@@ -203,6 +203,8 @@ pub enum Sign {
     Bad,
     /// Weak.
     Weak,
+    /// Good to know.
+    Note,
     /// Unknown.
     Unknown,
 }
@@ -213,6 +215,7 @@ pub fn sign(sign: Sign) -> String {
         Sign::Good => (GOOD, "✓", "+"),
         Sign::Bad => (BAD, "✗", "x"),
         Sign::Weak => (WEAK, "!", "!"),
+        Sign::Note => (FAINT, "·", "-"),
         Sign::Unknown => (WEAK, "?", "?"),
     };
     let character = if unicode() { unicode_sign } else { ascii };

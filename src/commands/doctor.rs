@@ -9,9 +9,10 @@ use crate::error::{Error, Exit};
 use crate::host::process;
 use crate::report::{Report, human, json};
 use crate::request::Request;
+use crate::ui::Ui;
 
 /// Runs the command.
-pub async fn run(arguments: &Doctor, global: &Global) -> Report {
+pub async fn run(arguments: &Doctor, global: &Global, ui: Ui) -> Report {
     if arguments.list {
         return Report::new("doctor", Exit::Well, human::codes(), json::codes());
     }
@@ -30,12 +31,13 @@ pub async fn run(arguments: &Doctor, global: &Global) -> Report {
     panic::set_hook(Box::new(|_| {}));
     let examination = examine(facts, &intent, &arguments.codes);
     let _ = panic::take_hook();
-    Report::new(
-        "doctor",
-        exit(&examination),
-        human::examination(facts, &examination),
-        json::examination(facts, &examination),
-    )
+    let text = if ui.quiet {
+        human::examination_in_short(&examination)
+    } else {
+        human::examination(facts, &examination)
+    };
+    let body = json::examination(facts, &examination);
+    Report::new("doctor", exit(&examination), text, body)
 }
 
 fn exit(examination: &Examination) -> Exit {

@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 use crate::apply::{Restored, Skipped};
-use crate::diagnose::{Cure, Finding, Severity, Wanted, obstacle};
+use crate::diagnose::{Cure, Finding, Wanted, obstacle};
 use crate::facts::{ChosenBy, Engine, Facts, Network, Seen, short, typed};
 use crate::hostile::plain;
 use crate::plan::Restart;
@@ -20,7 +20,7 @@ mod snippets;
 mod wrap;
 
 pub use checks::{checks_in_words, verdict, verdict_in_words, verification, verification_within};
-pub use doctor::{code_page, codes, examination};
+pub use doctor::{code_page, codes, examination, examination_in_short};
 pub use generations::{Generation, confirmed, cut_short, generations, in_force_already, unit_flag};
 pub use ping::{ping_event, pinged, vantage_point};
 pub use preview::{explanation, preview};
@@ -31,7 +31,7 @@ pub fn status(facts: &Facts, findings: &[Finding]) -> String {
     let mut text = scene(facts);
     let _ = writeln!(text);
     if findings.is_empty() {
-        let (mark, seen) = if all_seen(facts) {
+        let (mark, seen) = if facts.unknown().is_empty() {
             (sign(Sign::Good), "nothing speaks against IPv6")
         } else {
             (
@@ -42,21 +42,18 @@ pub fn status(facts: &Facts, findings: &[Finding]) -> String {
         let _ = writeln!(text, "{mark} {seen}; `rootless6 verify` proves it");
     }
     for finding in findings {
-        let (mark, word) = match finding.severity {
-            Severity::Broken => (sign(Sign::Bad), "broken"),
-            Severity::Weak => (sign(Sign::Weak), "weak"),
-            Severity::Note => (sign(Sign::Weak), "note"),
-        };
         let _ = writeln!(
             text,
-            "{mark} {word}  {} {FAINT}({}){FAINT:#}",
-            finding.title, finding.code
+            "{}{} {FAINT}({}){FAINT:#}",
+            doctor::marked(finding.severity),
+            finding.title,
+            finding.code
         );
     }
     let curable = findings.iter().any(|finding| finding.cure == Cure::Setup);
     match obstacle(findings, Wanted::best(findings)) {
         Ok(()) => {
-            text.push_str(&for_root(findings));
+            text.push_str(&doctor::root_block(findings));
             if curable {
                 let does = if facts.is_locked() {
                     "makes IPv6 work, or shows what to paste where it cannot write"
@@ -71,31 +68,6 @@ pub fn status(facts: &Facts, findings: &[Finding]) -> String {
         }
     }
     text
-}
-
-/// What root can do about findings that are in nobody's way.
-fn for_root(findings: &[Finding]) -> String {
-    let mut text = String::new();
-    for finding in findings {
-        if let Cure::Root(lines) = &finding.cure {
-            let _ = writeln!(text, "\nas root, against {}:", finding.code);
-            for line in lines {
-                let _ = writeln!(text, "    {line}");
-            }
-        }
-    }
-    text
-}
-
-fn all_seen(facts: &Facts) -> bool {
-    let unknown = [
-        facts.unit.unknown(),
-        facts.engine.unknown(),
-        facts.rootlesskit.unknown(),
-        facts.tap.unknown(),
-        facts.host.network.unknown(),
-    ];
-    unknown.iter().all(Option::is_none) && facts.start.unknown().next().is_none()
 }
 
 /// What runs here, in a few lines.

@@ -1,4 +1,4 @@
-//! `doctor` for people: the cause that matters first, each with what was seen and what to do.
+//! `doctor` for people: the cause that matters first, each with what to do and what was seen.
 
 use std::fmt::Write;
 
@@ -8,105 +8,159 @@ use crate::facts::Facts;
 use crate::hostile::plain;
 use crate::ui::{FAINT, STRONG, Sign, sign};
 
-/// Columns of a finding's labels, `    seen   `.
-const LABEL: usize = 11;
+/// Columns before a finding's title, `✗ broken  `.
+const TITLE: usize = 10;
 
-/// `doctor`: what was found.
+/// Columns before what is labelled, `    seen  `.
+const LABELLED: usize = 10;
+
+/// `doctor`: the causes, each with what to do, what was seen and what it brings about; then what
+/// root has to do about all of it, what could not be looked at, and the sum.
 pub fn examination(facts: &Facts, examination: &Examination) -> String {
+    let width = crate::ui::width();
     let mut text = String::new();
     let findings = &examination.findings;
     for (place, finding) in findings.iter().enumerate() {
-        let is_folded = !finding.because_of.is_empty();
-        if place > 0 && !is_folded {
+        if !finding.because_of.is_empty() {
+            labelled(&mut text, "so", &named(finding), width);
+            add_evidence(&mut text, finding, "", width);
+            continue;
+        }
+        if place > 0 {
             text.push('\n');
         }
-        add_finding(&mut text, finding);
-    }
-    for failed in &examination.failed {
-        let codes: Vec<_> = failed.codes.iter().map(ToString::to_string).collect();
         let _ = writeln!(
             text,
-            "{} the check for {} failed, which is a fault of rootless6: {}",
-            sign(Sign::Unknown),
-            codes.join(", "),
-            plain(&failed.why)
+            "{}{}",
+            marked(finding.severity),
+            wrap(&named(finding), TITLE, TITLE, width)
         );
+        add_cure(&mut text, &finding.cure, width);
+        add_evidence(&mut text, finding, "seen", width);
     }
-    let lines = for_root(findings);
-    if !lines.is_empty() {
-        let _ = writeln!(text, "\n{STRONG}as root, all at once{STRONG:#}:");
-        let _ = writeln!(text, "sudo sh -eu <<'EOF'\n{}\nEOF", lines.join("\n"));
-    }
-    if !findings.is_empty() {
+    text.push_str(&root_block(findings));
+    text.push_str(&doubts(facts, examination, width));
+    if !text.is_empty() {
         text.push('\n');
     }
-    text.push_str(&summary(facts, examination));
+    let _ = writeln!(text, "{}", sum(facts, examination));
     text
 }
 
-fn add_finding(text: &mut String, finding: &Finding) {
-    let width = crate::ui::width();
-    let mut labelled = |label: &str, words: &str| {
-        let words = wrap(&plain(words), LABEL, LABEL, width);
-        let _ = writeln!(text, "    {FAINT}{label:<7}{FAINT:#}{words}");
+/// `doctor --quiet`: a line for each cause.
+pub fn examination_in_short(examination: &Examination) -> String {
+    let causes = examination.findings.iter();
+    let causes = causes.filter(|finding| finding.because_of.is_empty());
+    causes.fold(String::new(), |mut text, finding| {
+        let _ = writeln!(text, "{}{}", marked(finding.severity), named(finding));
+        text
+    })
+}
+
+fn named(finding: &Finding) -> String {
+    format!("{} ({})", plain(&finding.title), finding.code)
+}
+
+/// The sign and the word for it, as wide as [`TITLE`].
+pub(super) fn marked(severity: Severity) -> String {
+    let (mark, word) = match severity {
+        Severity::Broken => (Sign::Bad, "broken"),
+        Severity::Weak => (Sign::Weak, "weak"),
+        Severity::Note => (Sign::Note, "note"),
     };
-    if !finding.because_of.is_empty() {
-        labelled("so", &format!("{} ({})", finding.title, finding.code));
-        for seen in &finding.evidence {
-            labelled("", seen);
-        }
-        return;
-    }
-    let (mark, word) = match finding.severity {
-        Severity::Broken => (sign(Sign::Bad), "broken"),
-        Severity::Weak => (sign(Sign::Weak), "weak"),
-        Severity::Note => (sign(Sign::Weak), "note"),
+    format!("{} {word:<8}", sign(mark))
+}
+
+fn labelled(text: &mut String, label: &str, words: &str, width: Option<usize>) {
+    let words = wrap(&plain(words), LABELLED, LABELLED, width);
+    let _ = writeln!(text, "    {FAINT}{label:<6}{FAINT:#}{words}");
+}
+
+fn add_cure(text: &mut String, cure: &Cure, width: Option<usize>) {
+    let words = match cure {
+        Cure::Setup => "`rootless6 setup`",
+        Cure::Root(_) => "as root, with the commands below",
+        Cure::Words(words) => words,
     };
-    let head = format!("{mark} {word}  ");
-    let title = format!("{} ({})", plain(&finding.title), finding.code);
-    let _ = writeln!(text, "{head}{}", wrap(&title, 10, 10, width));
-    let mut labelled = |label: &str, words: &str| {
-        let words = wrap(&plain(words), LABEL, LABEL, width);
-        let _ = writeln!(text, "    {FAINT}{label:<7}{FAINT:#}{words}");
-    };
-    for (place, seen) in finding.evidence.iter().enumerate() {
-        labelled(if place == 0 { "seen" } else { "" }, seen);
-    }
-    match &finding.cure {
-        Cure::Setup => labelled("fix", "`rootless6 setup`"),
-        Cure::Root(_) => labelled("fix", "as root, with the commands below"),
-        Cure::Words(words) => {
-            for (place, line) in words.lines().enumerate() {
-                labelled(if place == 0 { "fix" } else { "" }, line);
-            }
-        }
+    for (place, line) in words.lines().enumerate() {
+        labelled(text, if place == 0 { "fix" } else { "" }, line, width);
     }
 }
 
+fn add_evidence(text: &mut String, finding: &Finding, label: &str, width: Option<usize>) {
+    for (place, seen) in finding.evidence.iter().enumerate() {
+        labelled(text, if place == 0 { label } else { "" }, seen, width);
+    }
+}
+
+/// What root has to do about all of them, ready to paste; nothing where there is nothing.
+pub(super) fn root_block(findings: &[Finding]) -> String {
+    let lines = for_root(findings);
+    if lines.is_empty() {
+        return String::new();
+    }
+    format!(
+        "\n{STRONG}as root, all at once{STRONG:#}:\nsudo sh -eu <<'EOF'\n{}\nEOF\n",
+        lines.join("\n")
+    )
+}
+
+/// What could not be looked at, and why.
+fn doubts(facts: &Facts, examination: &Examination, width: Option<usize>) -> String {
+    let mut text = String::new();
+    let mut doubt = |what: &str, why: &str| {
+        let words = format!("{what}: {}", plain(why));
+        let words = wrap(&words, TITLE, TITLE, width);
+        let _ = writeln!(text, "{} {:<8}{words}", sign(Sign::Unknown), "unknown");
+    };
+    // What is behind a door that is shut is told with the door.
+    let mut reasons: Vec<(Vec<&str>, &str)> = Vec::new();
+    for (what, why) in facts.unknown() {
+        match reasons.iter_mut().find(|(_, known)| *known == why) {
+            Some((those, _)) => those.push(what),
+            None => reasons.push((vec![what], why)),
+        }
+    }
+    for (those, why) in reasons {
+        doubt(&those.join(", "), why);
+    }
+    for failed in &examination.failed {
+        let codes: Vec<_> = failed.codes.iter().map(ToString::to_string).collect();
+        let why = format!("its rule failed, a fault of rootless6: {}", failed.why);
+        doubt(&codes.join(", "), &why);
+    }
+    if text.is_empty() {
+        return text;
+    }
+    format!("\n{text}")
+}
+
 /// Whoever reads the last line alone is not misled.
-fn summary(facts: &Facts, examination: &Examination) -> String {
+fn sum(facts: &Facts, examination: &Examination) -> String {
     let count = |severity| {
         let findings = examination.findings.iter();
         findings
-            .filter(|finding| finding.severity == severity)
+            .filter(|finding| finding.severity == severity && finding.because_of.is_empty())
             .count()
     };
     let (broken, weak) = (count(Severity::Broken), count(Severity::Weak));
-    if broken > 0 {
+    let first = examination.findings.first();
+    if let (true, Some(first)) = (broken + weak > 0, first) {
+        let mark = sign(if broken > 0 { Sign::Bad } else { Sign::Weak });
         return format!(
-            "{} {broken} broken, {weak} weak; `rootless6 explain CODE` says more\n",
-            sign(Sign::Bad)
+            "{mark} {broken} broken, {weak} weak; `rootless6 explain {}` says more",
+            first.code
         );
     }
-    let seen = if super::all_seen(facts) {
-        "nothing speaks against IPv6"
+    if facts.unknown().is_empty() && examination.failed.is_empty() {
+        let mark = sign(Sign::Good);
+        format!("{mark} nothing speaks against IPv6; `rootless6 verify` proves it")
     } else {
-        "nothing that could be seen speaks against IPv6"
-    };
-    format!(
-        "{} {seen}; `rootless6 verify` proves it\n",
-        sign(Sign::Good)
-    )
+        let mark = sign(Sign::Unknown);
+        format!(
+            "{mark} nothing that could be seen speaks against IPv6; `rootless6 verify` proves it"
+        )
+    }
 }
 
 /// `doctor --list` and `explain`: all codes, by where they are found.

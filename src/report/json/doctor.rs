@@ -1,19 +1,23 @@
 //! `doctor` and the list of codes, for scripts.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use super::unknown;
 use crate::diagnose::{Code, Cure, Examination, Finding, for_root};
 use crate::facts::Facts;
 
 /// The body of `doctor --json`.
 pub fn examination(facts: &Facts, examination: &Examination) -> Value {
     let findings: Vec<Value> = examination.findings.iter().map(finding).collect();
+    let unknown: Map<String, Value> = facts
+        .unknown()
+        .into_iter()
+        .map(|(what, why)| (what.to_owned(), json!(why)))
+        .collect();
     json!({
         "findings": findings,
         "needs_root": for_root(&examination.findings),
         "failed": examination.failed,
-        "unknown": unknown(facts),
+        "unknown": unknown,
     })
 }
 
