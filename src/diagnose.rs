@@ -20,16 +20,21 @@ mod apparmor;
 mod because;
 mod code;
 mod daemon_json;
-mod engine;
+mod drift;
 mod etc;
 mod for_root;
 mod host;
+mod networks;
 mod obstacle;
 mod packages;
+mod packet_filter;
+mod pasta;
 mod platform;
+mod port_driver;
 mod rootlesskit;
 mod session;
 mod start;
+mod starts_with;
 mod subids;
 mod unit;
 mod uplink;
@@ -72,6 +77,8 @@ pub struct Finding {
     pub because_of: Vec<Code>,
     /// Who can mend it, and how.
     pub cure: Cure,
+    /// What it brings about here, where that is less than a finding of this code may.
+    explains: Option<Vec<Code>>,
 }
 
 impl Finding {
@@ -83,6 +90,7 @@ impl Finding {
             evidence: Vec::new(),
             because_of: Vec::new(),
             cure,
+            explains: None,
         }
     }
 
@@ -150,7 +158,8 @@ const RULES: &[Rule] = rules! {
     UnitMissing => unit::missing,
     UnitStartLimit => unit::start_limit,
     UnitNotRunning => unit::not_running,
-    NeedsDaemonReload => unit::needs_reload,
+    NeedsDaemonReload => unit::needs_reload(intent),
+    SettingsDrifted => drift::settings_drifted(intent),
     HostIpv6Disabled => host::ipv6_disabled,
     HostNoIpv6Route => platform::wsl_nat,
     HostNoIpv6Route => host::no_ipv6_route,
@@ -160,24 +169,31 @@ const RULES: &[Rule] = rules! {
     SubidsMissing => subids::missing,
     NewuidmapMissing => subids::mapper_missing,
     RootlesskitWithoutPasta => rootlesskit::without_pasta,
-    PastaMissing => rootlesskit::pasta_missing,
-    UnitPathLacksPasta => unit::path_lacks_pasta,
+    PastaMissing => rootlesskit::pasta_missing(intent),
+    UnitPathLacksPasta => unit::path_lacks_pasta(intent),
     PastaDeniedByApparmor => apparmor::pasta_denied,
+    PastaTooOld => pasta::too_old,
+    PastaDualStackBug => pasta::dual_stack_bug,
+    PortDriverMismatch => port_driver::mismatch,
     DriverWithoutIpv6 => rootlesskit::driver_without_ipv6,
     Ipv6FlagMissing => rootlesskit::ipv6_flag_missing,
-    DriverWithoutIcmp6 => rootlesskit::driver_without_icmp6,
+    DriverWithoutIcmp6 => rootlesskit::driver_without_icmp6(intent),
     StartedBeforeIpv6 => uplink::started_before_ipv6,
     RootlesskitWithoutIpv6Config => rootlesskit::without_ipv6_config,
     StaleAddress => uplink::stale_address,
     MtuTrap => rootlesskit::mtu_trap,
+    PortDriverWithoutIpv6 => port_driver::without_ipv6,
+    LoopbackPublishBroken => port_driver::loopback_publish_broken,
     ContainerdRootlessConflict => platform::containerd_rootless,
     EnvironmentFileWins => unit::environment_file_unknown,
     DaemonJsonInvalid => daemon_json::invalid,
-    IptablesOff => engine::iptables_off,
-    BridgeWithoutIpv6 => engine::bridge_without_ipv6,
-    Ip6tablesOff => engine::ip6tables_off,
-    SubnetCollides => engine::subnet_collides,
-    NetworkWithoutIpv6 => engine::networks_without_ipv6,
+    IptablesOff => packet_filter::iptables_off,
+    Ip6tablesModuleMissing => packet_filter::module_missing,
+    BridgeWithoutIpv6 => networks::bridge_without_ipv6(intent),
+    Ip6tablesOff => packet_filter::ip6tables_off(intent),
+    SubnetCollides => networks::subnet_collides,
+    NetworkWithoutIpv6 => networks::without_ipv6,
+    NewNetworksWithoutIpv6 => networks::new_without_ipv6(intent),
     NoLinger => session::no_linger,
 };
 
@@ -192,12 +208,20 @@ const OF_OUR_ENGINE: &[Code] = &[
     Code::BridgeWithoutIpv6,
     Code::Ip6tablesOff,
     Code::NetworkWithoutIpv6,
+    Code::NewNetworksWithoutIpv6,
+    Code::LoopbackPublishBroken,
 ];
 
-/// All findings, what explains the others first, for one who wants what setup does by default.
+/// All findings, what explains the others first, for one who wants what is wanted here.
 pub fn diagnose(facts: &Facts) -> Vec<Finding> {
-    let intent = Request::default().resolve(facts.rootlesskit_version());
-    diagnose_for(facts, &intent)
+    diagnose_for(facts, &intent(facts))
+}
+
+/// What is wanted here: what was asked of the setup that stands, else what setup does by default.
+pub fn intent(facts: &Facts) -> Intent {
+    let asked = facts.relied_on.is().and_then(|it| it.request.clone());
+    let request: Request = asked.unwrap_or_default();
+    request.resolve(facts.rootlesskit_version())
 }
 
 /// All findings, for one who wants this. Of two with the same code the first one says more.

@@ -12,8 +12,11 @@ use crate::capability;
 mod environment;
 mod network;
 mod options;
+mod packet_filter;
+mod passt;
 mod platform;
 pub(crate) mod profiles;
+mod relied_on;
 mod session;
 mod start;
 pub mod subids;
@@ -23,7 +26,10 @@ pub use environment::EnvironmentFile;
 pub(crate) use environment::value_of;
 pub use network::{Address, Network, Route, RouteKind, RouteTo};
 pub use options::{Given, Options};
+pub use packet_filter::{LoopbackPort, PacketFilter, WithoutModule};
+pub use passt::PasstDate;
 pub use platform::{ChosenBy, Elsewhere, Ipv6Off, Platform};
+pub use relied_on::{Changed, ReliedOn, Versions, Written};
 pub use session::Session;
 pub use start::{AppArmor, Confined, InTheWay, MapperUnfit, TunUnusable, UsernsSwitch};
 pub use subids::TooFew;
@@ -120,10 +126,16 @@ pub struct Facts {
     pub tools: Tools,
     /// What may keep RootlessKit from starting, or its driver's program.
     pub start: InTheWay,
+    /// What dockerd lacks for the packet filter.
+    pub packet_filter: PacketFilter,
+    /// What running containers publish on loopback alone, asked only where that may not work.
+    pub loopback_ports: Seen<Vec<LoopbackPort>>,
     /// dockerd's configuration file.
     pub daemon_json: DaemonJson,
     /// Our own drop-in.
     pub our_drop_in: OurDropIn,
+    /// What an earlier setup of the unit has put in place, if one stands.
+    pub relied_on: Seen<ReliedOn>,
 }
 
 impl Facts {
@@ -142,6 +154,30 @@ impl Facts {
             .and_then(|kit| kit.version.is().copied());
         let installed = || Version::find(&self.tools.rootlesskit.is()?.version);
         running.or_else(installed)
+    }
+
+    /// The day of passt's release; none where nobody knows.
+    pub fn passt(&self) -> Option<PasstDate> {
+        PasstDate::find(&self.pasta()?.version)
+    }
+
+    /// Whether pasta runs so that ports published on loopback alone may not answer.
+    pub fn may_lose_loopback_ports(&self) -> bool {
+        let Some(kit) = self.rootlesskit.is() else {
+            return false;
+        };
+        let tells = |version: &Version| capability::rootlesskit(*version).loopback_ports;
+        let moves = |released| capability::pasta(released).moves_loopback;
+        kit.net == NetDriver::Pasta
+            && kit.port_driver == "implicit"
+            && kit.version.is().is_some_and(|version| !tells(version))
+            && self.passt().is_some_and(moves)
+    }
+
+    /// pasta as the unit finds it, else where setup would have it found.
+    pub fn pasta(&self) -> Option<&Tool> {
+        let tools = &self.tools;
+        tools.pasta.is().or_else(|| tools.pasta_elsewhere.is())
     }
 
     /// Whether slirp4netns, as it is installed, forwards ICMPv6 echo; none where nobody knows.
@@ -172,6 +208,7 @@ impl Facts {
             ("tools.libslirp", self.tools.libslirp.unknown()),
             ("tools.rootlesskit", self.tools.rootlesskit.unknown()),
             ("tools.dockerd", self.tools.dockerd.unknown()),
+            ("since_setup", self.relied_on.unknown()),
         ];
         let unknown = |(what, why): (&'static str, Option<_>)| Some((what, why?));
         all.into_iter()
@@ -275,6 +312,8 @@ pub struct Unit {
     pub files: Vec<UnitFile>,
     /// Files on disk differ from what the manager has read.
     pub needs_reload: bool,
+    /// Files that were changed since, looked for only where `needs_reload` is set.
+    pub newer_files: Vec<PathBuf>,
     /// The merged `Environment=` of fragment and drop-ins, as the manager sees it.
     pub environment: Vec<(String, String)>,
     /// The user manager's own environment, which is weaker than `Environment=`.
@@ -291,6 +330,8 @@ pub struct Unit {
     pub invocation_id: String,
     /// Automatic restarts since the last start by hand.
     pub restarts: u32,
+    /// After so many systemd gives up (`StartLimitBurst=`); 0 where it never does.
+    pub start_limit_burst: u32,
     /// What it said last, where it does not run though it should.
     pub last_words: Vec<String>,
     /// Seconds that a command of a start may take (`TimeoutStartSec=`); none where systemd waits
@@ -309,10 +350,35 @@ impl Unit {
         self.active_state == "active" && self.sub_state != "auto-restart"
     }
 
+    /// Whether it crashed so often that systemd starts it no more. `Result=` keeps the crash itself
+    /// on some systems (257) and names the limit on others (252, 262).
+    pub fn is_given_up(&self) -> bool {
+        let all_used = self.start_limit_burst > 0 && self.restarts >= self.start_limit_burst;
+        self.result == "start-limit-hit" || (self.active_state == "failed" && all_used)
+    }
+
     /// Whether it starts at boot, or with whatever else wants it.
     pub fn is_enabled(&self) -> bool {
         let only_now = ["disabled", "linked", "linked-runtime", "enabled-runtime"];
         !only_now.contains(&self.unit_file_state.as_str())
+    }
+
+    /// The files that systemd has not read as they are now, and how they differ, as far as that
+    /// shows.
+    pub fn not_read(&self) -> Vec<(&Path, &'static str)> {
+        let is_known =
+            |path: &PathBuf| self.drop_ins.contains(path) || self.fragment.as_ref() == Some(path);
+        let is_there = |path: &PathBuf| self.files.iter().any(|file| file.path == *path);
+        // An empty file stands for nothing.
+        let on_disk = self.files.iter().filter(|file| !file.text.is_empty());
+        let on_disk = on_disk.map(|file| &file.path);
+        let new = on_disk.clone().filter(|path| !is_known(path));
+        let gone = self.drop_ins.iter().filter(|path| !is_there(path));
+        let edited = on_disk.filter(|path| is_known(path) && self.newer_files.contains(path));
+        let new = new.map(|path| (path.as_path(), "is new"));
+        let gone = gone.map(|path| (path.as_path(), "is gone"));
+        let edited = edited.map(|path| (path.as_path(), "was edited"));
+        new.chain(gone).chain(edited).collect()
     }
 
     /// A variable of the unit's environment.
@@ -481,6 +547,18 @@ pub struct RootlessKit {
     pub started: Option<u64>,
 }
 
+impl RootlessKit {
+    /// The options that matter here, as it was started with them.
+    pub fn options(&self) -> String {
+        format!(
+            "rootlesskit runs with --net={} --port-driver={}{}",
+            self.net.name(),
+            self.port_driver,
+            if self.ipv6 { " --ipv6" } else { "" }
+        )
+    }
+}
+
 /// The host outside RootlessKit's namespaces.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -495,6 +573,10 @@ pub struct HostFacts {
     pub groups: Vec<u32>,
     /// `ID` and `ID_LIKE` of os-release(5): `debian`, `ubuntu debian` …
     pub distribution: Seen<String>,
+    /// The kernel's release, as uname(2) has it.
+    pub kernel: Seen<String>,
+    /// The version of the user's systemd.
+    pub systemd: Seen<String>,
 }
 
 impl HostFacts {

@@ -1,8 +1,10 @@
 //! RootlessKit and its network driver.
 
+use super::starts_with::{Setting, starts_with};
 use super::{Code, Cure, Finding, Severity, install, uplink};
 use crate::capability;
 use crate::facts::{Facts, NetDriver, RootlessKit, Seen};
+use crate::request::{DEFAULT_MTU, Intent, Net};
 
 /// pasta's window needs a queue that an MTU of 1500 does not leave it: throughput falls by a
 /// factor of ten and more (rootlesskit#615).
@@ -44,7 +46,10 @@ pub(super) fn without_pasta(facts: &Facts) -> Option<Finding> {
     )
 }
 
-pub(super) fn pasta_missing(facts: &Facts) -> Option<Finding> {
+pub(super) fn pasta_missing(facts: &Facts, intent: &Intent) -> Option<Finding> {
+    if is_chosen_instead(facts, intent) {
+        return None;
+    }
     let nowhere = facts.tools.pasta == Seen::Absent && facts.tools.pasta_elsewhere == Seen::Absent;
     (nowhere && has_pasta(facts)).then(|| {
         Finding::new(
@@ -54,6 +59,11 @@ pub(super) fn pasta_missing(facts: &Facts) -> Option<Finding> {
             install("passt", facts),
         )
     })
+}
+
+/// Whether slirp4netns was asked for though there is pasta.
+pub(super) fn is_chosen_instead(facts: &Facts, intent: &Intent) -> bool {
+    intent.net == Net::Slirp4netns && has_pasta(facts)
 }
 
 /// Whether there is a driver for pasta in RootlessKit; one that nobody knows counts as a new one.
@@ -72,15 +82,6 @@ pub(super) fn without_pasta_is(facts: &Facts) -> Severity {
     }
 }
 
-fn seen(kit: &RootlessKit) -> String {
-    format!(
-        "rootlesskit runs with --net={} --port-driver={}{}",
-        kit.net.name(),
-        kit.port_driver,
-        if kit.ipv6 { " --ipv6" } else { "" }
-    )
-}
-
 pub(super) fn driver_without_ipv6(facts: &Facts) -> Option<Finding> {
     if let Some(finding) = no_driver_with_ipv6(facts) {
         return Some(finding);
@@ -96,7 +97,7 @@ pub(super) fn driver_without_ipv6(facts: &Facts) -> Option<Finding> {
             format!("RootlessKit's driver {} gives no IPv6 here", kit.net.name()),
             Cure::Setup,
         )
-        .seen(seen(kit)),
+        .seen(kit.options()),
     )
 }
 
@@ -126,20 +127,33 @@ fn no_driver_with_ipv6(facts: &Facts) -> Option<Finding> {
 pub(super) fn ipv6_flag_missing(facts: &Facts) -> Option<Finding> {
     let kit = facts.rootlesskit.is()?;
     (kit.net == NetDriver::Pasta && !kit.ipv6).then(|| {
+        let ipv6 = starts_with(facts).and_then(|starts| starts.ipv6);
         Finding::new(
             Code::Ipv6FlagMissing,
             Severity::Broken,
             "RootlessKit runs pasta without --ipv6, so pasta is limited to IPv4",
             Cure::Setup,
         )
-        .seen(seen(kit))
+        .seen(kit.options())
+        .seen(match ipv6 {
+            Some(ipv6) => not_taken_up(&ipv6),
+            None => "--ipv6 is not in DOCKERD_ROOTLESS_ROOTLESSKIT_FLAGS".to_owned(),
+        })
     })
 }
 
-pub(super) fn driver_without_icmp6(facts: &Facts) -> Option<Finding> {
+/// A setting that is right, and that dockerd has not been started with.
+fn not_taken_up(setting: &Setting) -> String {
+    format!("{}, with which dockerd has not been started", setting.from)
+}
+
+pub(super) fn driver_without_icmp6(facts: &Facts, intent: &Intent) -> Option<Finding> {
     let kit = facts.rootlesskit.is()?;
     let forwards = facts.slirp4netns_forwards_echo();
-    let (severity, cure) = if has_pasta(facts) {
+    let (severity, cure) = if is_chosen_instead(facts, intent) {
+        let words = "`rootless6 setup --net pasta` brings ping6 as well";
+        (Severity::Note, Cure::Words(words.to_owned()))
+    } else if has_pasta(facts) {
         (Severity::Broken, Cure::Setup)
     } else {
         (Severity::Weak, Cure::Words(PING6_NEEDS.to_owned()))
@@ -161,7 +175,7 @@ pub(super) fn driver_without_icmp6(facts: &Facts) -> Option<Finding> {
     };
     (kit.net == NetDriver::Slirp4netns && kit.ipv6 && forwards != Some(true)).then(|| {
         Finding::new(Code::DriverWithoutIcmp6, severity, title, cure)
-            .seen(seen(kit))
+            .seen(kit.options())
             .seen(format!("libslirp {libslirp}"))
     })
 }
@@ -209,12 +223,22 @@ pub(super) fn mtu_trap(facts: &Facts) -> Option<Finding> {
     let kit = facts.rootlesskit.is()?;
     let mtu = kit.mtu?;
     (kit.net == NetDriver::Pasta && mtu <= SMALL_MTU).then(|| {
-        Finding::new(
+        let finding = Finding::new(
             Code::MtuTrap,
             Severity::Weak,
             format!("pasta runs with an MTU of {mtu}, which makes it many times slower"),
             Cure::Setup,
         )
-        .seen(format!("--mtu={mtu}"))
+        .seen(format!(
+            "rootlesskit runs with --mtu={mtu}; {DEFAULT_MTU} is best"
+        ));
+        let starts = starts_with(facts).and_then(|starts| starts.mtu);
+        match starts {
+            Some(setting) if setting.value == mtu.to_string() => finding.seen(setting.from),
+            Some(setting) => finding.seen(not_taken_up(&setting)),
+            None => {
+                finding.seen("nothing sets it, and dockerd-rootless.sh takes 1500 before 28.5.2")
+            }
+        }
     })
 }

@@ -1,7 +1,7 @@
 //! Why RootlessKit, or the driver's program, does not start: from its own words and from what is in the
 //! way.
 
-use super::{Code, Cure, Finding, Severity, apparmor, etc, install, subids};
+use super::{Code, Cure, Finding, Severity, apparmor, etc, install, pasta, subids};
 use crate::facts::{Facts, TunUnusable, UsernsSwitch};
 
 /// Sorts after what else is there (sysctl.d(5)), which has switched them off.
@@ -141,14 +141,14 @@ pub(super) fn userns_restricted(facts: &Facts) -> Option<Finding> {
 }
 
 fn pasta_too_old(facts: &Facts) -> Finding {
-    let tools = &facts.tools;
-    let pasta = tools.pasta.is().or_else(|| tools.pasta_elsewhere.is());
-    let version = pasta.map_or_else(String::new, |pasta| format!(" {}", pasta.version));
+    let version = facts
+        .pasta()
+        .map_or_else(String::new, |pasta| format!(" {}", pasta.version));
     Finding::new(
         Code::PastaTooOld,
         Severity::Broken,
         format!("pasta{version} lacks an option that RootlessKit gives it"),
-        Cure::Words("install a newer passt, of 2024-08-21 or later".to_owned()),
+        pasta::newer(),
     )
 }
 

@@ -51,7 +51,8 @@ impl Change {
         }
     }
 
-    fn path(&self) -> &[String] {
+    /// Keys from the top.
+    pub fn path(&self) -> &[String] {
         match self {
             Self::Set { path, .. } | Self::Append { path, .. } => path,
         }
@@ -114,6 +115,16 @@ pub fn lookup(text: &str, path: &[&str]) -> Result<Option<Value>, JsonError> {
     match find(text, &path)? {
         Place::Found { member, .. } => parse(&text[member.value]).map(Some),
         Place::Missing { .. } => Ok(None),
+    }
+}
+
+/// The line on which the member at `path` stands, 1-based; none where it does not stand once.
+pub fn line_of(text: &str, path: &[&str]) -> Option<usize> {
+    check(text).ok()?;
+    let path: Vec<String> = path.iter().map(|&key| key.to_owned()).collect();
+    match find(text, &path).ok()? {
+        Place::Found { member, .. } => Some(line(text, member.start)),
+        Place::Missing { .. } => None,
     }
 }
 

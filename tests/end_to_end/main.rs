@@ -12,12 +12,15 @@
 
 #[path = "../lab/responder/behaviour.rs"]
 mod behaviour;
+#[path = "../world/random.rs"]
+mod random;
 
 mod bad_input;
 mod bookworm;
 mod caller;
 mod containers;
 mod crash_points;
+mod doctor;
 mod doctor_executes;
 mod effective;
 mod faults;
@@ -41,6 +44,7 @@ mod start_up;
 mod table;
 mod undo;
 mod units;
+mod upgrades;
 mod verify;
 mod watchdog;
 mod wizard;
