@@ -234,9 +234,9 @@ fn explain_alone_lists_every_code_with_its_title() {
     for line in list.lines() {
         assert!(line.chars().count() <= 80, "{line}");
     }
-    let headings = list
-        .lines()
-        .filter(|line| line.starts_with(char::is_alphabetic));
+    let blocks: Vec<&str> = list.split("\n\n").collect();
+    let (last, groups) = blocks.split_last().unwrap();
+    let headings = groups.iter().filter_map(|block| block.lines().next());
     assert_eq!(
         headings.collect::<Vec<_>>(),
         [
@@ -247,6 +247,7 @@ fn explain_alone_lists_every_code_with_its_title() {
             "path (found by verify)"
         ]
     );
+    assert!(last.contains("rootless6 explain CODE"), "{last}");
     assert!(!list.contains('\x1b'), "no colour in a pipe");
 }
 
