@@ -7,6 +7,10 @@ use super::{Code, Cure, Facts, Finding, POOLS, Severity, Unit, plain};
 use crate::capability;
 use crate::facts::{Address, NetDriver};
 use crate::plan::subnet::{Subnet, TAP_NETWORK};
+use crate::request::{Intent, SubnetChoice};
+
+/// The default network, as its bridge is called.
+const DOCKER0: &str = "docker0";
 
 /// A subnet that is, or may become, a network of the Engine's.
 struct Taken {
@@ -18,7 +22,7 @@ struct Taken {
     cure: Cure,
 }
 
-pub(in super::super) fn subnet_collides(facts: &Facts) -> Option<Finding> {
+pub(in super::super) fn subnet_collides(facts: &Facts, intent: &Intent) -> Option<Finding> {
     let taken: Vec<Taken> = docker0(facts)
         .into_iter()
         .chain(pools(facts))
@@ -26,7 +30,7 @@ pub(in super::super) fn subnet_collides(facts: &Facts) -> Option<Finding> {
         .collect();
     let findings = taken
         .iter()
-        .filter_map(|taken| with_tap(facts, taken).or_else(|| with_host(facts, taken)));
+        .filter_map(|taken| with_tap(facts, taken).or_else(|| with_host(facts, intent, taken)));
     let mut findings: Vec<Finding> = findings.collect();
     findings.sort_by_key(|finding| finding.severity);
     let mut findings = findings.into_iter();
@@ -54,7 +58,7 @@ fn docker0(facts: &Facts) -> Option<Taken> {
         ),
     };
     Some(Taken {
-        whose: "docker0".to_owned(),
+        whose: DOCKER0.to_owned(),
         subnet: text.parse().ok()?,
         written: Some(written),
         cure,
@@ -154,8 +158,10 @@ fn may_be_taps(facts: &Facts) -> bool {
     is_there || slirp4netns || can.fixed_tap || !can.pasta
 }
 
-/// Who is in a network of the host's is not reached from containers that have it as well.
-fn with_host(facts: &Facts, taken: &Taken) -> Option<Finding> {
+/// Who is in a network of the host's is not reached from containers that have it as well. docker0
+/// gives out the first addresses of its subnet, a host's own among them (seen with Engine 28.5: no
+/// answer comes back; 26.1 makes them from the hardware's).
+fn with_host(facts: &Facts, intent: &Intent, taken: &Taken) -> Option<Finding> {
     let host = facts.host.network.is()?;
     // Bridges of another Engine's are nobody's way out.
     let is_bridge = |name: &str| name == "docker0" || name.starts_with("br-");
@@ -163,18 +169,38 @@ fn with_host(facts: &Facts, taken: &Taken) -> Option<Finding> {
         .global()
         .filter(|address| !is_bridge(&address.interface))
         .find(|address| Subnet::around(address.address, address.prefix).overlaps(taken.subnet))?;
+    let is_within = |address: &Address| Subnet::around(address.address, 128).overlaps(taken.subnet);
+    let in_order = facts
+        .engine_version()
+        .is_some_and(|version| !capability::engine(version).fixed_cidr_v6);
+    let on_tap = facts
+        .tap
+        .is()
+        .is_some_and(|tap| tap.global().any(is_within));
+    let (severity, limit) = if in_order && on_tap && taken.whose == DOCKER0 {
+        (
+            Severity::Broken,
+            "and a container gets the host's own address",
+        )
+    } else {
+        (
+            Severity::Weak,
+            "whose machines containers cannot reach then",
+        )
+    };
     let title = format!(
-        "{}'s subnet {} overlaps the host's own network, whose machines containers cannot reach then",
+        "{}'s subnet {} overlaps the host's own network, {limit}",
         taken.whose, taken.subnet
     );
-    let cure = match &taken.cure {
-        Cure::Setup => Cure::Words(
+    let cure = match (&taken.cure, intent.subnet) {
+        (Cure::Setup, SubnetChoice::Named(_)) => Cure::Setup,
+        (Cure::Setup, _) => Cure::Words(
             "choose another one: `rootless6 setup --subnet CIDR`, from fd00::/8 with 40 random bits"
                 .to_owned(),
         ),
-        cure => cure.clone(),
+        (cure, _) => cure.clone(),
     };
-    let finding = Finding::new(Code::SubnetCollides, Severity::Weak, title, cure);
+    let finding = Finding::new(Code::SubnetCollides, severity, title, cure);
     let finding = taken.written.iter().fold(finding, Finding::seen);
     Some(finding.seen(format!(
         "the host has {}/{} on {}",
