@@ -9,13 +9,19 @@ use crate::facts::{Address, NetDriver};
 use crate::plan::subnet::{Subnet, TAP_NETWORK};
 use crate::request::{Intent, SubnetChoice};
 
-/// The default network, as its bridge is called.
-const DOCKER0: &str = "docker0";
+/// Whose subnet it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Of {
+    Docker0,
+    Pool,
+    Network,
+}
 
 /// A subnet that is, or may become, a network of the Engine's.
 struct Taken {
-    /// Whose it is: `docker0`, `the network NAME`, `the pool`.
-    whose: String,
+    /// Which it is, in words, the subnet included.
+    name: String,
+    of: Of,
     subnet: Subnet,
     /// Where that is written, if it is.
     written: Option<String>,
@@ -58,7 +64,8 @@ fn docker0(facts: &Facts) -> Option<Taken> {
         ),
     };
     Some(Taken {
-        whose: DOCKER0.to_owned(),
+        name: format!("docker0's subnet {text}"),
+        of: Of::Docker0,
         subnet: text.parse().ok()?,
         written: Some(written),
         cure,
@@ -73,7 +80,8 @@ fn pools(facts: &Facts) -> Vec<Taken> {
         .flatten()
         .filter_map(|pool| pool.get("base")?.as_str());
     let taken = |subnet: Subnet| Taken {
-        whose: "the pool for new networks".to_owned(),
+        name: format!("the pool {subnet} for new networks"),
+        of: Of::Pool,
         subnet,
         written: Some(format!(
             "{POOLS} in {}",
@@ -105,7 +113,8 @@ fn networks(facts: &Facts) -> Vec<Taken> {
             cure: Cure::Words(format!(
                 "make {name} again with another subnet: `docker network rm` and `docker network create --ipv6`"
             )),
-            whose: format!("the network {name}"),
+            name: format!("{name}'s subnet {subnet}"),
+            of: Of::Network,
             subnet,
             written: None,
         }
@@ -122,9 +131,14 @@ fn with_tap(facts: &Facts, taken: &Taken) -> Option<Finding> {
     } else {
         (Severity::Weak, "will overlap, from RootlessKit 3.2 on,")
     };
+    // A pool is not a network yet.
+    let severity = match taken.of {
+        Of::Pool => Severity::Weak,
+        Of::Docker0 | Of::Network => severity,
+    };
     let title = format!(
-        "{}'s subnet {} {verb} the network that RootlessKit uses itself",
-        taken.whose, taken.subnet
+        "{} {verb} the network that RootlessKit uses itself",
+        taken.name
     );
     let finding = Finding::new(Code::SubnetCollides, severity, title, taken.cure.clone());
     let finding = taken.written.iter().fold(finding, Finding::seen);
@@ -177,7 +191,7 @@ fn with_host(facts: &Facts, intent: &Intent, taken: &Taken) -> Option<Finding> {
         .tap
         .is()
         .is_some_and(|tap| tap.global().any(is_within));
-    let (severity, limit) = if in_order && on_tap && taken.whose == DOCKER0 {
+    let (severity, limit) = if in_order && on_tap && taken.of == Of::Docker0 {
         (
             Severity::Broken,
             "and a container gets the host's own address",
@@ -188,10 +202,7 @@ fn with_host(facts: &Facts, intent: &Intent, taken: &Taken) -> Option<Finding> {
             "whose machines containers cannot reach then",
         )
     };
-    let title = format!(
-        "{}'s subnet {} overlaps the host's own network, {limit}",
-        taken.whose, taken.subnet
-    );
+    let title = format!("{} overlaps the host's own network, {limit}", taken.name);
     let cure = match (&taken.cure, intent.subnet) {
         (Cure::Setup, SubnetChoice::Named(_)) => Cure::Setup,
         (Cure::Setup, _) => Cure::Words(
