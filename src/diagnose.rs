@@ -9,20 +9,23 @@ pub use code::{Code, Group};
 pub use for_root::for_root;
 pub use host::ALLOW_PING;
 pub use obstacle::{Wanted, obstacle};
-pub(crate) use rootlesskit::install;
+pub(crate) use packages::install;
 pub use start::of_start;
 
 use crate::error::{Error, Exit};
 use crate::facts::Facts;
 use crate::request::{Intent, Request};
 
+mod apparmor;
 mod because;
 mod code;
 mod daemon_json;
+mod etc;
 mod for_root;
 mod host;
 mod networks;
 mod obstacle;
+mod packages;
 mod packet_filter;
 mod pasta;
 mod platform;
@@ -31,6 +34,7 @@ mod rootlesskit;
 mod session;
 mod start;
 mod starts_with;
+mod subids;
 mod unit;
 mod uplink;
 
@@ -155,9 +159,14 @@ const RULES: &[Rule] = rules! {
     HostNoIpv6Route => platform::wsl_nat,
     HostNoIpv6Route => host::no_ipv6_route,
     HostPingGroupRange => host::ping_group_range,
+    TunUnavailable => start::tun_unavailable,
+    UsernsRestricted => start::userns_restricted,
+    SubidsMissing => subids::missing,
+    NewuidmapMissing => subids::mapper_missing,
     RootlesskitWithoutPasta => rootlesskit::without_pasta,
     PastaMissing => rootlesskit::pasta_missing,
     UnitPathLacksPasta => unit::path_lacks_pasta,
+    PastaDeniedByApparmor => apparmor::pasta_denied,
     PastaTooOld => pasta::too_old,
     PastaDualStackBug => pasta::dual_stack_bug,
     PortDriverMismatch => port_driver::mismatch,
@@ -183,8 +192,14 @@ const RULES: &[Rule] = rules! {
     NoLinger => session::no_linger,
 };
 
-/// What is wrong with the networks of an Engine that is not ours to configure is not told.
+/// What is wrong with the networks of an Engine that is not ours to configure is not told, nor what
+/// would keep one of ours from starting.
 const OF_OUR_ENGINE: &[Code] = &[
+    Code::TunUnavailable,
+    Code::UsernsRestricted,
+    Code::SubidsMissing,
+    Code::NewuidmapMissing,
+    Code::PastaDeniedByApparmor,
     Code::BridgeWithoutIpv6,
     Code::Ip6tablesOff,
     Code::NetworkWithoutIpv6,

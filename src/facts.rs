@@ -15,8 +15,10 @@ mod options;
 mod packet_filter;
 mod passt;
 mod platform;
+pub(crate) mod profiles;
 mod session;
 mod start;
+pub mod subids;
 mod version;
 
 pub use environment::EnvironmentFile;
@@ -27,7 +29,8 @@ pub use packet_filter::{LoopbackPort, PacketFilter, WithoutModule};
 pub use passt::PasstDate;
 pub use platform::{ChosenBy, Elsewhere, Ipv6Off, Platform};
 pub use session::Session;
-pub use start::{AppArmor, InTheWay, TunUnusable};
+pub use start::{AppArmor, Confined, InTheWay, MapperUnfit, TunUnusable, UsernsSwitch};
+pub use subids::TooFew;
 pub use version::Version;
 
 /// The outcome of one look.
@@ -119,6 +122,8 @@ pub struct Facts {
     pub host: HostFacts,
     /// The programs that the unit would find.
     pub tools: Tools,
+    /// What may keep RootlessKit from starting, or its driver's program.
+    pub start: InTheWay,
     /// What dockerd lacks for the packet filter.
     pub packet_filter: PacketFilter,
     /// What running containers publish on loopback alone, asked only where that may not work.
@@ -201,7 +206,10 @@ impl Facts {
             ("tools.dockerd", self.tools.dockerd.unknown()),
         ];
         let unknown = |(what, why): (&'static str, Option<_>)| Some((what, why?));
-        all.into_iter().filter_map(unknown).collect()
+        all.into_iter()
+            .filter_map(unknown)
+            .chain(self.start.unknown())
+            .collect()
     }
 
     /// A path with the home directory shortened to `~`, for people.

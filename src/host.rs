@@ -18,6 +18,7 @@ use crate::host::systemd::Address;
 use crate::hostile::plain;
 
 pub mod engine;
+mod http;
 pub mod image;
 pub mod log;
 pub mod netlink;
@@ -27,6 +28,7 @@ pub mod process;
 pub mod rootlesskit;
 pub mod run_id;
 pub mod systemd;
+pub mod versions;
 
 /// systemd's own socket, below `$XDG_RUNTIME_DIR`.
 pub const PRIVATE_SOCKET: &str = "systemd/private";

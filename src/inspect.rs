@@ -3,19 +3,21 @@
 use std::borrow::Cow;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use crate::apply::place::Tree;
 use crate::error;
 use crate::facts::{
-    DaemonJson, Engine, Facts, HostFacts, Network, OurDropIn, RootlessKit, Seen, Unit,
+    DaemonJson, Engine, Facts, HostFacts, InTheWay, Network, OurDropIn, RootlessKit, Seen, Session,
+    Tools, Unit,
 };
 use crate::host::netlink::Netlink;
+use crate::host::rootlesskit::Info;
 use crate::host::systemd::Systemd;
-use crate::host::{Host, engine, log, netns, process};
-use crate::uplink::TAP;
-use crate::vantage::{Answer, Request, Task};
+use crate::host::versions::Versions;
+use crate::host::{Host, engine, log, process};
+use tools::Places;
 
+mod netns;
 mod packet_filter;
 mod places;
 mod platform;
@@ -27,20 +29,17 @@ mod tools;
 mod unit_files;
 
 pub use rootlesskit::{join, running};
-pub use start::in_the_way;
 
 /// Our drop-in sorts after `override.conf` and whatever else is in common use.
 pub const DROP_IN: &str = "zz-rootless6.conf";
 
-/// Listing addresses takes the kernel microseconds; starting the process, milliseconds.
-const LOOK: Duration = Duration::from_secs(5);
-
 /// Gathers all facts. `systemd` is the connection, or why there is none.
 ///
-/// The Engine's answer takes longest, so all else is looked at while it is awaited.
+/// What needs nobody's answer but the unit's is looked at while the Engine's is awaited.
 pub async fn gather(host: &Host, systemd: Result<&Systemd, String>) -> Facts {
     let session = session::gather(host, systemd.is_ok()).await;
-    let beside_the_engine = async {
+    let versions = Versions::remembered(&host.runtime);
+    let of_the_unit = async {
         let mut unit = seen_unit(systemd, &host.unit).await;
         if let Seen::Is(unit) = &mut unit {
             unit.last_words = last_words(unit).await;
@@ -49,32 +48,41 @@ pub async fn gather(host: &Host, systemd: Result<&Systemd, String>) -> Facts {
             .is()
             .and_then(|unit| unit.effective("PATH"))
             .map_or_else(|| host.path.clone(), Into::into);
+        let places = Places::new(path, host);
         let running = match &unit {
             Seen::Unknown(why) => Seen::Unknown(why.clone()),
             unit => running(unit.is().map_or(0, |unit| unit.main_pid), host),
         };
-        let (info, tap, tools, network) = tokio::join!(
-            rootlesskit::info(&running),
-            tap(&running),
-            tools::gather(&path, host),
+        let on_its_socket = on_the_units_socket(host, unit.is());
+        let ((info, own), tap, tools, network) = tokio::join!(
+            engine_of(&on_its_socket, &running),
+            netns::tap(&running),
+            tools::gather(&places, &versions),
             host_network()
         );
-        (unit, path, running, info, tap, tools, network)
+        let network = (tap, network);
+        (
+            unit,
+            places,
+            running,
+            info,
+            own,
+            on_its_socket,
+            tools,
+            network,
+        )
     };
-    let (own, elsewhere, (unit, path, running, info, tap, mut tools, network)) = tokio::join!(
-        engine::gather(&host.socket),
-        platform::elsewhere(host),
-        beside_the_engine
-    );
-    let (host, own) = on_the_units_socket(host, own, unit.is()).await;
+    let (elsewhere, (unit, places, running, info, own, host, mut tools, (tap, network))) =
+        tokio::join!(platform::elsewhere(host), of_the_unit);
     let host = host.as_ref();
     let (socket, engine, elsewhere) = platform::choose(host, own, elsewhere, unit.is_loaded());
     if engine.is().is_none() {
-        tools.dockerd = tools::dockerd(&path).await;
+        tools.dockerd = tools::dockerd(&places.unit, &versions).await;
     }
     let mut facts = Facts {
         home: host.home.clone(),
         unit_name: host.unit.clone(),
+        start: in_the_way(host, &session, &places, &tools),
         session,
         rootlesskit: rootlesskit::told(running, &info, engine.is(), &tools),
         daemon_json: daemon_json(host, unit.is()),
@@ -105,27 +113,43 @@ pub async fn gather(host: &Host, systemd: Result<&Systemd, String>) -> Facts {
     facts
 }
 
+/// What may keep RootlessKit from starting again, whether it runs or not.
+fn in_the_way(host: &Host, session: &Session, places: &Places, tools: &Tools) -> InTheWay {
+    let etc = Path::new("/etc");
+    let [newuidmap, newgidmap] = start::mappers::unfit(places);
+    InTheWay {
+        apparmor: start::apparmor::look(Path::new("/sys"), &host.proc, etc, tools),
+        newuidmap,
+        newgidmap,
+        ..start::in_the_way(&host.proc, etc, session)
+    }
+}
+
 /// A unit whose dockerd is told to listen elsewhere, by `-H`, is looked at there.
-async fn on_the_units_socket<'a>(
-    host: &'a Host,
-    own: Seen<Engine>,
-    unit: Option<&Unit>,
-) -> (Cow<'a, Host>, Seen<Engine>) {
+fn on_the_units_socket<'a>(host: &'a Host, unit: Option<&Unit>) -> Cow<'a, Host> {
     let options = unit.map(Unit::options).unwrap_or_default();
     let sockets = options.sockets();
-    let Some(first) = sockets
-        .first()
-        .filter(|_| !sockets.contains(&host.socket.as_path()))
-    else {
-        return (Cow::Borrowed(host), own);
+    match sockets.first() {
+        Some(first) if !sockets.contains(&host.socket.as_path()) => Cow::Owned(Host {
+            socket: first.to_path_buf(),
+            ..host.clone()
+        }),
+        _ => Cow::Borrowed(host),
+    }
+}
+
+/// What RootlessKit says of itself, and the Engine on the unit's socket. Where RootlessKit does not tell
+/// its version the Engine is asked for that too.
+async fn engine_of(host: &Host, running: &Seen<RootlessKit>) -> (Seen<Info>, Seen<Engine>) {
+    let info = rootlesskit::info(running).await;
+    let engine = match running
+        .is()
+        .filter(|_| rootlesskit::version(&info).is_some())
+    {
+        Some(kit) => engine::own::gather(&host.socket, kit).await,
+        None => engine::gather(&host.socket).await,
     };
-    let socket = first.to_path_buf();
-    let engine = engine::gather(&socket).await;
-    let host = Host {
-        socket,
-        ..host.clone()
-    };
-    (Cow::Owned(host), engine)
+    (info, engine)
 }
 
 async fn seen_unit(systemd: Result<&Systemd, String>, name: &str) -> Seen<Unit> {
@@ -172,23 +196,6 @@ fn dockerd_unit(host: &Host) -> Seen<String> {
     let pid = read(&host.runtime.join("docker.pid"));
     let unit = |pid: String| process::service_of(pid.trim().parse().ok()?);
     pid.and_then(|pid| unit(pid).map_or(Seen::Absent, Seen::Is))
-}
-
-async fn tap(rootlesskit: &Seen<RootlessKit>) -> Seen<Network> {
-    let kit = match rootlesskit {
-        Seen::Is(kit) => kit,
-        Seen::Absent => return Seen::Absent,
-        Seen::Unknown(why) => return Seen::Unknown(why.clone()),
-    };
-    let request = Request {
-        join: Some(join(kit)),
-        task: Task::Look,
-    };
-    match netns::ask(&request, LOOK).await {
-        Ok(Answer::Network(network)) => Seen::Is(network.of(TAP)),
-        Ok(_) => Seen::Unknown("the vantage point answered something else".to_owned()),
-        Err(error) => Seen::Unknown(error.to_string()),
-    }
 }
 
 /// The host's addresses and default routes.

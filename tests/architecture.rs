@@ -13,6 +13,7 @@ const PURE: &[&str] = &[
     "facts.rs",
     "facts",
     "ping.rs",
+    "inspect/netns/tables.rs",
     "plan.rs",
     "plan",
     "request.rs",

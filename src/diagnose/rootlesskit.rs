@@ -1,7 +1,7 @@
 //! RootlessKit and its network driver.
 
 use super::starts_with::{Setting, starts_with};
-use super::{Code, Cure, Finding, Severity, uplink};
+use super::{Code, Cure, Finding, Severity, install, uplink};
 use crate::capability;
 use crate::facts::{Facts, NetDriver, RootlessKit, Seen};
 use crate::request::DEFAULT_MTU;
@@ -71,31 +71,6 @@ pub(super) fn without_pasta_is(facts: &Facts) -> Severity {
         Severity::Weak
     } else {
         Severity::Broken
-    }
-}
-
-/// Every distribution calls the packages alike; the commands are those of the families that
-/// os-release(5) names.
-pub(crate) fn install(package: &str, facts: &Facts) -> Cure {
-    let distribution = facts.host.distribution.is().map_or("", String::as_str);
-    let families = [
-        ("debian", "apt-get install -y"),
-        ("ubuntu", "apt-get install -y"),
-        ("fedora", "dnf install -y"),
-        ("rhel", "dnf install -y"),
-        ("suse", "zypper --non-interactive install"),
-        ("opensuse", "zypper --non-interactive install"),
-        ("arch", "pacman -S --noconfirm"),
-        ("alpine", "apk add"),
-    ];
-    let is = |family: &str| {
-        distribution
-            .split(' ')
-            .any(|id| id == family || id.starts_with(&format!("{family}-")))
-    };
-    match families.iter().find(|(family, _)| is(family)) {
-        Some((_, command)) => Cure::Root(vec![format!("{command} {package}")]),
-        None => Cure::Words(format!("install the package {package}")),
     }
 }
 

@@ -19,6 +19,7 @@ use crate::facts::{Container, DockerNetwork, Engine, LoopbackPort, Seen, Version
 use crate::hostile::plain;
 
 pub mod container;
+pub mod own;
 #[cfg(test)]
 pub(crate) mod scripted;
 mod stranger;
@@ -73,11 +74,13 @@ pub async fn gather(socket: &Path) -> Seen<Engine> {
     match timeout(Duration::from_secs(REQUEST_SECONDS), asking).await {
         Ok(Ok((version, info, networks))) => engine_from(&version, info, networks),
         Ok(Err(error)) if nobody_listens(&error) => Seen::Absent,
-        Err(_) | Ok(Err(bollard::errors::Error::RequestTimeoutError)) => {
-            Seen::Unknown(format!("no whole answer within {REQUEST_SECONDS} s"))
-        }
+        Err(_) | Ok(Err(bollard::errors::Error::RequestTimeoutError)) => no_answer(),
         Ok(Err(error)) => Seen::Unknown(plain(&cause_chain(&error).join(": "))),
     }
+}
+
+fn no_answer<T>() -> Seen<T> {
+    Seen::Unknown(format!("no whole answer within {REQUEST_SECONDS} s"))
 }
 
 /// What running containers publish on loopback and nowhere else.
@@ -90,7 +93,7 @@ pub async fn loopback_ports(socket: &Path) -> Seen<Vec<LoopbackPort>> {
     match timeout(Duration::from_secs(REQUEST_SECONDS), asking).await {
         Ok(Ok(summaries)) => Seen::Is(summaries.iter().flat_map(on_loopback).collect()),
         Ok(Err(error)) => Seen::Unknown(plain(&cause_chain(&error).join(": "))),
-        Err(_) => Seen::Unknown(format!("no whole answer within {REQUEST_SECONDS} s")),
+        Err(_) => no_answer(),
     }
 }
 
@@ -129,8 +132,6 @@ fn engine_from(version: &SystemVersion, info: SystemInfo, networks: Vec<Network>
         let mut components = version.components.iter().flatten();
         components.find(|component| component.name == name)
     };
-    let mut networks: Vec<_> = networks.into_iter().map(network_from).collect();
-    networks.sort_by(|a, b| a.name.cmp(&b.name));
     Seen::Is(Engine {
         version: number,
         rootless: info
@@ -142,8 +143,14 @@ fn engine_from(version: &SystemVersion, info: SystemInfo, networks: Vec<Network>
         name: info.name.unwrap_or_default(),
         podman: component("Podman Engine").is_some(),
         rootlesskit: component("rootlesskit").and_then(|found| Version::find(&found.version)),
-        networks,
+        networks: networks_from(networks),
     })
+}
+
+fn networks_from(networks: Vec<Network>) -> Vec<DockerNetwork> {
+    let mut networks: Vec<_> = networks.into_iter().map(network_from).collect();
+    networks.sort_by(|a, b| a.name.cmp(&b.name));
+    networks
 }
 
 fn network_from(network: Network) -> DockerNetwork {

@@ -60,6 +60,24 @@ pub fn parent(pid: u32) -> Option<u32> {
     stat(pid, 4)?.parse().ok()
 }
 
+/// The parent, its parent and so on, as far as they are seen.
+pub fn ancestors(pid: u32) -> impl Iterator<Item = u32> {
+    std::iter::successors(parent(pid), |pid| parent(*pid))
+}
+
+/// What a process is called: its program's name, cut at 15 bytes (proc_pid_comm(5)).
+pub fn name(pid: u32) -> Option<String> {
+    let name = fs::read(format!("/proc/{pid}/comm")).ok()?;
+    Some(String::from_utf8_lossy(&name).trim_end().to_owned())
+}
+
+/// Whether a process is in the same namespace of a kind, such as `net`, as this one; none where that
+/// cannot be seen.
+pub fn shares_namespace(pid: u32, kind: &str) -> Option<bool> {
+    let namespace = |process: &str| fs::read_link(format!("/proc/{process}/ns/{kind}")).ok();
+    Some(namespace(&pid.to_string())? == namespace("self")?)
+}
+
 /// Whether a process has ended and its parent has not asked how (proc_pid_stat(5), field 3).
 pub fn is_dead(pid: u32) -> bool {
     stat(pid, 3).is_some_and(|state| state == "Z")

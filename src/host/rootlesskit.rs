@@ -3,23 +3,18 @@
 use std::path::Path;
 use std::time::Duration;
 
-use futures_util::future::{Either, select};
-use http_body_util::{BodyExt, Empty, Limited};
 use hyper::body::Bytes;
-use hyper::client::conn::http1;
-use hyper::header::HOST;
-use hyper::{Request, StatusCode};
-use hyper_util::rt::TokioIo;
 use serde::Deserialize;
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 
-use crate::error::{Doing, Error, Exit, Result, cause_chain};
+use super::http;
+use crate::error::{Doing, Error, Exit, Result};
 
 /// RootlessKit answers in a millisecond; it is a witness that others can stand in for.
 const DEADLINE: Duration = Duration::from_secs(2);
 
-/// Bytes of headers, and of body: an honest answer has some hundred.
+/// Bytes: an honest answer has some hundred.
 const LONGEST_ANSWER: usize = 64 << 10;
 
 /// What RootlessKit says of itself, as far as it is asked about.
@@ -62,32 +57,9 @@ pub async fn info(state_dir: &Path) -> Result<Info> {
 
 async fn get(socket: &Path) -> Result<Bytes> {
     let doing = || format!("ask RootlessKit at {}", socket.display());
-    let failed = |why: String| Error::cannot(Exit::Bad, doing()).caused_by(why);
     let stream = UnixStream::connect(socket).await.doing(doing)?;
-    let (mut sender, connection) = http1::Builder::new()
-        .max_buf_size(LONGEST_ANSWER)
-        .handshake(TokioIo::new(stream))
-        .await
-        .doing(doing)?;
-    let request = Request::get("/v1/info")
-        .header(HOST, "rootlesskit")
-        .body(Empty::<Bytes>::new())
-        .doing(doing)?;
-    let exchange = async {
-        let response = sender.send_request(request).await.doing(doing)?;
-        if response.status() != StatusCode::OK {
-            return Err(failed(format!("it answered {}", response.status())));
-        }
-        let body = Limited::new(response.into_body(), LONGEST_ANSWER);
-        let collected = body.collect().await;
-        let collected = collected.map_err(|error| failed(cause_chain(&*error).join(": ")))?;
-        Ok(collected.to_bytes())
-    };
-    // The connection does the reading and writing; it may end before its last answer is taken.
-    match select(Box::pin(exchange), connection).await {
-        Either::Left((body, _)) => body,
-        Either::Right((_, exchange)) => exchange.await,
-    }
+    let answer = http::get(stream, "rootlesskit", "/v1/info", LONGEST_ANSWER, doing).await?;
+    Ok(answer.into_body())
 }
 
 #[cfg(test)]

@@ -127,6 +127,11 @@ pub(super) async fn info(running: &Seen<RootlessKit>) -> Seen<Info> {
     }
 }
 
+/// The version of the running program, in its own words.
+pub(super) fn version(info: &Seen<Info>) -> Option<Version> {
+    Version::find(&info.is()?.version)
+}
+
 /// Adds what the command line does not tell.
 ///
 /// The version is what the running program says of itself, else what the Engine says of it (from
@@ -141,7 +146,7 @@ pub(super) fn told(
     tools: &Tools,
 ) -> Seen<RootlessKit> {
     running.map(|mut kit| {
-        let itself = info.is().and_then(|info| Version::find(&info.version));
+        let itself = version(info);
         let reported = || engine.and_then(|engine| engine.rootlesskit);
         let installed = || {
             let tool = tools.rootlesskit.is()?;

@@ -2,19 +2,41 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use crate::facts::{Seen, Tool, Tools, Version};
-use crate::host::{Host, process};
+use crate::host::Host;
+use crate::host::versions::Versions;
 use crate::hostile::plain;
+
+/// Where programs are looked for.
+#[derive(Debug, Clone)]
+pub(super) struct Places {
+    /// The unit's PATH.
+    pub(super) unit: OsString,
+    /// PATHs of others.
+    pub(super) elsewhere: OsString,
+}
+
+impl Places {
+    /// All places, for a unit with this PATH.
+    pub(super) fn new(path: OsString, host: &Host) -> Self {
+        let elsewhere = other_places(host);
+        Self {
+            unit: path,
+            elsewhere,
+        }
+    }
+}
 
 /// Finds the programs with the unit's PATH, which is frozen when the unit is made: what the shell
 /// finds may be another one.
-pub(super) async fn gather(path: &OsStr, host: &Host) -> Tools {
+pub(super) async fn gather(places: &Places, versions: &Versions) -> Tools {
+    let path = &places.unit;
     let (pasta, slirp4netns, rootlesskit) = tokio::join!(
-        ask(path, &["pasta"]),
-        ask(path, &["slirp4netns"]),
-        ask(path, &["docker-rootlesskit", "rootlesskit"])
+        ask(path, &["pasta"], versions),
+        ask(path, &["slirp4netns"], versions),
+        ask(path, &["docker-rootlesskit", "rootlesskit"], versions)
     );
     let pasta_elsewhere = match pasta {
-        Seen::Absent => ask(&other_places(host), &["pasta"]).await,
+        Seen::Absent => ask(&places.elsewhere, &["pasta"], versions).await,
         _ => Seen::Absent,
     };
     Tools {
@@ -52,8 +74,8 @@ fn other_places(host: &Host) -> OsString {
 }
 
 /// dockerd's own word on its version, where the Engine does not answer.
-pub(super) async fn dockerd(path: &OsStr) -> Seen<Tool> {
-    ask(path, &["dockerd"]).await.map(Tool::from)
+pub(super) async fn dockerd(path: &OsStr, versions: &Versions) -> Seen<Tool> {
+    ask(path, &["dockerd"], versions).await.map(Tool::from)
 }
 
 /// A program, and what it prints when asked for its version.
@@ -72,11 +94,11 @@ impl From<Asked> for Tool {
     }
 }
 
-async fn ask(path: &OsStr, names: &[&str]) -> Seen<Asked> {
+async fn ask(path: &OsStr, names: &[&str], versions: &Versions) -> Seen<Asked> {
     let Some(program) = names.iter().find_map(|name| find(name, path)) else {
         return Seen::Absent;
     };
-    match process::version_of(&program).await {
+    match versions.of(&program).await {
         Ok(printed) => Seen::Is(Asked { program, printed }),
         Err(error) => Seen::Unknown(error.to_string()),
     }

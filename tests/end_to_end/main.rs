@@ -18,6 +18,7 @@ mod bookworm;
 mod caller;
 mod containers;
 mod crash_points;
+mod doctor_executes;
 mod effective;
 mod faults;
 mod harness;

@@ -16,7 +16,7 @@ use tokio::io::{AsyncReadExt, join};
 use tokio::net::UnixStream;
 
 /// Bytes of one answer. A thousand networks with a thousand containers take less than a tenth.
-const LONGEST_ANSWER: u64 = 16 << 20;
+pub(super) const LONGEST_ANSWER: usize = 16 << 20;
 
 /// Prepares to talk; nothing is sent yet. Each request has a connection of its own.
 pub(super) fn connect(socket: &Path, request_seconds: u64) -> Result<Docker, Error> {
@@ -31,7 +31,7 @@ pub(super) fn connect(socket: &Path, request_seconds: u64) -> Result<Docker, Err
 
 async fn send(socket: PathBuf, mut request: BollardRequest) -> Result<Response<Incoming>, Error> {
     let (reader, writer) = UnixStream::connect(&socket).await?.into_split();
-    let stream = TokioIo::new(join(reader.take(LONGEST_ANSWER), writer));
+    let stream = TokioIo::new(join(reader.take(LONGEST_ANSWER as u64), writer));
     let (mut sender, connection) = http1::handshake(stream).await?;
     // Ends with the answer, or with the runtime.
     tokio::spawn(connection);
