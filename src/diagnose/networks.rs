@@ -50,11 +50,14 @@ pub(super) fn bridge_without_ipv6(facts: &Facts, intent: &Intent) -> Option<Find
     } else {
         "\"ipv6\": true"
     };
-    let found = if configured(facts, &["ipv6"]) == Some(Value::Bool(true)) {
-        let key = seen(facts, &["ipv6"]);
-        found.seen(format!("{key}, with which dockerd has not been started"))
-    } else {
-        found.seen(seen(facts, &["ipv6"]))
+    let options = facts.unit.is().map(Unit::options).unwrap_or_default();
+    let not_taken_up = |place: String| format!("{place}, with which dockerd has not been started");
+    let found = match options.given("ipv6") {
+        Some(given) => found.seen(not_taken_up(format!("ExecStart= has {}", given.word))),
+        None if configured(facts, &["ipv6"]) == Some(Value::Bool(true)) => {
+            found.seen(not_taken_up(seen(facts, &["ipv6"])))
+        }
+        None => found.seen(seen(facts, &["ipv6"])),
     };
     Some(found.seen(format!("Engine {} needs {needed}", engine.version)))
 }

@@ -94,7 +94,7 @@ fn iptables_missing(facts: &Facts) -> Option<Finding> {
             Code::IptablesOff,
             Severity::Broken,
             format!(
-                "{} is not on the PATH of the unit, and dockerd does not start without it",
+                "the unit's PATH does not lead to {}, without which dockerd does not start",
                 missing.join(" and ")
             ),
             install("iptables", facts),
