@@ -9,25 +9,33 @@ pub use code::{Code, Group};
 pub use for_root::for_root;
 pub use host::ALLOW_PING;
 pub use obstacle::{Wanted, obstacle};
-pub(crate) use rootlesskit::install;
+pub(crate) use packages::install;
 pub use start::of_start;
 
 use crate::error::{Error, Exit};
 use crate::facts::Facts;
 use crate::request::{Intent, Request};
 
+mod apparmor;
 mod because;
 mod code;
 mod daemon_json;
 mod drift;
-mod engine;
+mod etc;
 mod for_root;
 mod host;
+mod networks;
 mod obstacle;
+mod packages;
+mod packet_filter;
+mod pasta;
 mod platform;
+mod port_driver;
 mod rootlesskit;
 mod session;
 mod start;
+mod starts_with;
+mod subids;
 mod unit;
 mod uplink;
 
@@ -156,9 +164,17 @@ const RULES: &[Rule] = rules! {
     HostNoIpv6Route => platform::wsl_nat,
     HostNoIpv6Route => host::no_ipv6_route,
     HostPingGroupRange => host::ping_group_range,
+    TunUnavailable => start::tun_unavailable,
+    UsernsRestricted => start::userns_restricted,
+    SubidsMissing => subids::missing,
+    NewuidmapMissing => subids::mapper_missing,
     RootlesskitWithoutPasta => rootlesskit::without_pasta,
     PastaMissing => rootlesskit::pasta_missing(intent),
     UnitPathLacksPasta => unit::path_lacks_pasta(intent),
+    PastaDeniedByApparmor => apparmor::pasta_denied,
+    PastaTooOld => pasta::too_old,
+    PastaDualStackBug => pasta::dual_stack_bug,
+    PortDriverMismatch => port_driver::mismatch,
     DriverWithoutIpv6 => rootlesskit::driver_without_ipv6,
     Ipv6FlagMissing => rootlesskit::ipv6_flag_missing,
     DriverWithoutIcmp6 => rootlesskit::driver_without_icmp6(intent),
@@ -166,22 +182,34 @@ const RULES: &[Rule] = rules! {
     RootlesskitWithoutIpv6Config => rootlesskit::without_ipv6_config,
     StaleAddress => uplink::stale_address,
     MtuTrap => rootlesskit::mtu_trap,
+    PortDriverWithoutIpv6 => port_driver::without_ipv6,
+    LoopbackPublishBroken => port_driver::loopback_publish_broken,
     ContainerdRootlessConflict => platform::containerd_rootless,
     EnvironmentFileWins => unit::environment_file_unknown,
     DaemonJsonInvalid => daemon_json::invalid,
-    IptablesOff => engine::iptables_off,
-    BridgeWithoutIpv6 => engine::bridge_without_ipv6(intent),
-    Ip6tablesOff => engine::ip6tables_off(intent),
-    SubnetCollides => engine::subnet_collides,
-    NetworkWithoutIpv6 => engine::networks_without_ipv6,
+    IptablesOff => packet_filter::iptables_off,
+    Ip6tablesModuleMissing => packet_filter::module_missing,
+    BridgeWithoutIpv6 => networks::bridge_without_ipv6(intent),
+    Ip6tablesOff => packet_filter::ip6tables_off(intent),
+    SubnetCollides => networks::subnet_collides,
+    NetworkWithoutIpv6 => networks::without_ipv6,
+    NewNetworksWithoutIpv6 => networks::new_without_ipv6(intent),
     NoLinger => session::no_linger,
 };
 
-/// What is wrong with the networks of an Engine that is not ours to configure is not told.
+/// What is wrong with the networks of an Engine that is not ours to configure is not told, nor what
+/// would keep one of ours from starting.
 const OF_OUR_ENGINE: &[Code] = &[
+    Code::TunUnavailable,
+    Code::UsernsRestricted,
+    Code::SubidsMissing,
+    Code::NewuidmapMissing,
+    Code::PastaDeniedByApparmor,
     Code::BridgeWithoutIpv6,
     Code::Ip6tablesOff,
     Code::NetworkWithoutIpv6,
+    Code::NewNetworksWithoutIpv6,
+    Code::LoopbackPublishBroken,
 ];
 
 /// All findings, what explains the others first, for one who wants what is wanted here.

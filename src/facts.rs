@@ -12,20 +12,27 @@ use crate::capability;
 mod environment;
 mod network;
 mod options;
+mod packet_filter;
+mod passt;
 mod platform;
+pub(crate) mod profiles;
 mod relied_on;
 mod session;
 mod start;
+pub mod subids;
 mod version;
 
 pub use environment::EnvironmentFile;
 pub(crate) use environment::value_of;
 pub use network::{Address, Network, Route, RouteKind, RouteTo};
 pub use options::{Given, Options};
+pub use packet_filter::{LoopbackPort, PacketFilter, WithoutModule};
+pub use passt::PasstDate;
 pub use platform::{ChosenBy, Elsewhere, Ipv6Off, Platform};
 pub use relied_on::{Changed, ReliedOn, Versions, Written};
 pub use session::Session;
-pub use start::{AppArmor, InTheWay, TunUnusable};
+pub use start::{AppArmor, Confined, InTheWay, MapperUnfit, TunUnusable, UsernsSwitch};
+pub use subids::TooFew;
 pub use version::Version;
 
 /// The outcome of one look.
@@ -117,6 +124,12 @@ pub struct Facts {
     pub host: HostFacts,
     /// The programs that the unit would find.
     pub tools: Tools,
+    /// What may keep RootlessKit from starting, or its driver's program.
+    pub start: InTheWay,
+    /// What dockerd lacks for the packet filter.
+    pub packet_filter: PacketFilter,
+    /// What running containers publish on loopback alone, asked only where that may not work.
+    pub loopback_ports: Seen<Vec<LoopbackPort>>,
     /// dockerd's configuration file.
     pub daemon_json: DaemonJson,
     /// Our own drop-in.
@@ -141,6 +154,30 @@ impl Facts {
             .and_then(|kit| kit.version.is().copied());
         let installed = || Version::find(&self.tools.rootlesskit.is()?.version);
         running.or_else(installed)
+    }
+
+    /// The day of passt's release; none where nobody knows.
+    pub fn passt(&self) -> Option<PasstDate> {
+        PasstDate::find(&self.pasta()?.version)
+    }
+
+    /// Whether pasta runs so that ports published on loopback alone may not answer.
+    pub fn may_lose_loopback_ports(&self) -> bool {
+        let Some(kit) = self.rootlesskit.is() else {
+            return false;
+        };
+        let tells = |version: &Version| capability::rootlesskit(*version).loopback_ports;
+        let moves = |released| capability::pasta(released).moves_loopback;
+        kit.net == NetDriver::Pasta
+            && kit.port_driver == "implicit"
+            && kit.version.is().is_some_and(|version| !tells(version))
+            && self.passt().is_some_and(moves)
+    }
+
+    /// pasta as the unit finds it, else where setup would have it found.
+    pub fn pasta(&self) -> Option<&Tool> {
+        let tools = &self.tools;
+        tools.pasta.is().or_else(|| tools.pasta_elsewhere.is())
     }
 
     /// Whether slirp4netns, as it is installed, forwards ICMPv6 echo; none where nobody knows.
@@ -174,7 +211,10 @@ impl Facts {
             ("since_setup", self.relied_on.unknown()),
         ];
         let unknown = |(what, why): (&'static str, Option<_>)| Some((what, why?));
-        all.into_iter().filter_map(unknown).collect()
+        all.into_iter()
+            .filter_map(unknown)
+            .chain(self.start.unknown())
+            .collect()
     }
 
     /// A path with the home directory shortened to `~`, for people.
@@ -496,6 +536,18 @@ pub struct RootlessKit {
     pub child_pid: u32,
     /// When it was started, if known: hundredths of a second since boot.
     pub started: Option<u64>,
+}
+
+impl RootlessKit {
+    /// The options that matter here, as it was started with them.
+    pub fn options(&self) -> String {
+        format!(
+            "rootlesskit runs with --net={} --port-driver={}{}",
+            self.net.name(),
+            self.port_driver,
+            if self.ipv6 { " --ipv6" } else { "" }
+        )
+    }
 }
 
 /// The host outside RootlessKit's namespaces.

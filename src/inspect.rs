@@ -7,15 +7,18 @@ use std::path::{Path, PathBuf};
 use crate::apply::place::Tree;
 use crate::error;
 use crate::facts::{
-    DaemonJson, Engine, Facts, HostFacts, Network, OurDropIn, RootlessKit, Seen, Unit,
+    DaemonJson, Engine, Facts, HostFacts, InTheWay, Network, OurDropIn, RootlessKit, Seen, Session,
+    Tools, Unit,
 };
 use crate::host::netlink::Netlink;
 use crate::host::rootlesskit::Info;
 use crate::host::systemd::Systemd;
 use crate::host::versions::Versions;
 use crate::host::{Host, engine, log, process};
+use tools::Places;
 
 mod netns;
+mod packet_filter;
 mod places;
 mod platform;
 mod regular;
@@ -27,7 +30,6 @@ mod tools;
 mod unit_files;
 
 pub use rootlesskit::{join, running};
-pub use start::in_the_way;
 
 /// Our drop-in sorts after `override.conf` and whatever else is in common use.
 pub const DROP_IN: &str = "zz-rootless6.conf";
@@ -51,6 +53,7 @@ pub async fn gather(host: &Host, systemd: Result<&Systemd, String>) -> Facts {
             .is()
             .and_then(|unit| unit.effective("PATH"))
             .map_or_else(|| host.path.clone(), Into::into);
+        let places = Places::new(path, host);
         let running = match &unit {
             Seen::Unknown(why) => Seen::Unknown(why.clone()),
             unit => running(unit.is().map_or(0, |unit| unit.main_pid), host),
@@ -59,13 +62,13 @@ pub async fn gather(host: &Host, systemd: Result<&Systemd, String>) -> Facts {
         let ((info, own), tap, tools, network) = tokio::join!(
             engine_of(&on_its_socket, &running),
             netns::tap(&running),
-            tools::gather(&path, host, &versions),
+            tools::gather(&places, &versions),
             host_network()
         );
         let network = (tap, network);
         (
             unit,
-            path,
+            places,
             running,
             info,
             own,
@@ -74,16 +77,17 @@ pub async fn gather(host: &Host, systemd: Result<&Systemd, String>) -> Facts {
             network,
         )
     };
-    let (elsewhere, (unit, path, running, info, own, host, mut tools, (tap, network))) =
+    let (elsewhere, (unit, places, running, info, own, host, mut tools, (tap, network))) =
         tokio::join!(platform::elsewhere(host), of_the_unit);
     let host = host.as_ref();
     let (socket, engine, elsewhere) = platform::choose(host, own, elsewhere, unit.is_loaded());
     if engine.is().is_none() {
-        tools.dockerd = tools::dockerd(&path, &versions).await;
+        tools.dockerd = tools::dockerd(&places.unit, &versions).await;
     }
-    Facts {
+    let mut facts = Facts {
         home: host.home.clone(),
         unit_name: host.unit.clone(),
+        start: in_the_way(host, &session, &places, &tools),
         session,
         rootlesskit: rootlesskit::told(running, &info, engine.is(), &tools),
         daemon_json: daemon_json(host, unit.is()),
@@ -103,11 +107,29 @@ pub async fn gather(host: &Host, systemd: Result<&Systemd, String>) -> Facts {
             systemd: systemd_version,
         },
         platform: platform::gather(host, elsewhere, unit.is()),
+        packet_filter: packet_filter::gather(unit.is(), host),
+        loopback_ports: Seen::Absent,
         unit,
         socket,
         engine,
         tap,
         tools,
+    };
+    if facts.may_lose_loopback_ports() && facts.engine.is().is_some() {
+        facts.loopback_ports = engine::loopback_ports(&facts.socket).await;
+    }
+    facts
+}
+
+/// What may keep RootlessKit from starting again, whether it runs or not.
+fn in_the_way(host: &Host, session: &Session, places: &Places, tools: &Tools) -> InTheWay {
+    let etc = Path::new("/etc");
+    let [newuidmap, newgidmap] = start::mappers::unfit(places);
+    InTheWay {
+        apparmor: start::apparmor::look(Path::new("/sys"), &host.proc, etc, tools),
+        newuidmap,
+        newgidmap,
+        ..start::in_the_way(&host.proc, etc, session)
     }
 }
 

@@ -17,7 +17,6 @@ use crate::host::Host;
 use crate::host::netns::{self, Conversation};
 use crate::host::process::kept::{self, Ended, Errand, Kept};
 use crate::hostile::plain;
-use crate::inspect;
 use crate::plan::Rehearsal;
 use crate::request::{Proof, Uplink};
 use crate::uplink;
@@ -258,11 +257,9 @@ fn told(kept: &Kept, facts: &Facts) -> Result<Seen<Rehearsed>> {
     // A child that answers has been started, whatever it has seen.
     if vantage::is_answer(said) {
         return match vantage::read_answer(said) {
-            Ok(Answer::Rehearsed(rehearsed)) if !rehearsed.is_attached => Err(blame::not_attached(
-                &kept.last_words,
-                &inspect::in_the_way(),
-                facts,
-            )),
+            Ok(Answer::Rehearsed(rehearsed)) if !rehearsed.is_attached => {
+                Err(blame::not_attached(&kept.last_words, facts))
+            }
             Ok(Answer::Rehearsed(rehearsed)) => Ok(Seen::Is(*rehearsed)),
             Ok(_) => Ok(Seen::Unknown(
                 "the rehearsal's child answered something else".to_owned(),
@@ -272,12 +269,7 @@ fn told(kept: &Kept, facts: &Facts) -> Result<Seen<Rehearsed>> {
     }
     let late = (kept.ended == Ended::Late)
         .then(|| format!("it did not end within {} s", DEADLINE.as_secs()));
-    Err(blame::not_started(
-        &kept.last_words,
-        late,
-        &inspect::in_the_way(),
-        facts,
-    ))
+    Err(blame::not_started(&kept.last_words, late, facts))
 }
 
 #[cfg(test)]

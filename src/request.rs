@@ -15,7 +15,7 @@ use crate::plan::subnet::{Subnet, TAP_NETWORK};
 const LARGEST_MTU: u32 = 65521;
 
 /// The MTU at which pasta and slirp4netns are fast (a multiple of 4 just below the limit).
-const DEFAULT_MTU: u32 = 65520;
+pub(crate) const DEFAULT_MTU: u32 = 65520;
 
 /// Seconds: whoever waits longer for IPv6 waits in vain, and dockerd with them.
 pub const LONGEST_WAIT: i64 = 600;

@@ -64,6 +64,7 @@ const BRINGS_ABOUT: &[(&[Code], &[Code])] = &[
         &[Code::DriverWithoutIpv6, Code::DriverWithoutIcmp6],
     ),
     (&[Code::IptablesOff], &[Code::Ip6tablesOff]),
+    (&[Code::Ipv6FlagMissing], &[Code::PortDriverWithoutIpv6]),
     (
         &[Code::SettingsDrifted],
         &[Code::BridgeWithoutIpv6, Code::Ip6tablesOff],

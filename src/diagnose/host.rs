@@ -1,6 +1,6 @@
 //! The host's own network.
 
-use super::{Code, Cure, Finding, Severity, rootlesskit};
+use super::{Code, Cure, Finding, Severity, etc, rootlesskit};
 use crate::facts::{Facts, Ipv6Off, Network};
 
 /// Sorts after what else is there (sysctl.d(5)), which has switched IPv6 off.
@@ -45,15 +45,14 @@ fn switched_off(names: &[String]) -> Finding {
         .iter()
         .map(|name| format!("net.ipv6.conf.{}.disable_ipv6", name.replace('.', "/")))
         .collect();
-    let now = keys.iter().map(|key| format!("sysctl -w {key}=0"));
-    let for_ever = keys
+    let lines = keys
         .iter()
-        .map(|key| format!("echo \"{key} = 0\" >> {SYSCTL_FILE}"));
+        .flat_map(|key| etc::setting(key, "0", SYSCTL_FILE));
     let finding = Finding::new(
         Code::HostIpv6Disabled,
         Severity::Broken,
         "IPv6 is switched off on the host",
-        Cure::Root(now.chain(for_ever).collect()),
+        Cure::Root(lines.collect()),
     );
     let seen = |finding: Finding, key| finding.seen(format!("{key} = 1"));
     let finding = keys.iter().fold(finding, seen);

@@ -22,6 +22,7 @@ const OBSTACLES: &[(Code, Exit)] = &[
     (Code::EnvironmentFileWins, Exit::NotApplied),
     (Code::DaemonJsonInvalid, Exit::NotApplied),
     (Code::IptablesOff, Exit::NotApplied),
+    (Code::Ip6tablesModuleMissing, Exit::Blocked),
     (Code::SubnetCollides, Exit::NotApplied),
     (Code::BridgeWithoutIpv6, Exit::NotApplied),
     (Code::Ip6tablesOff, Exit::NotApplied),
@@ -39,6 +40,7 @@ const ECHOS_OWN: &[Code] = &[Code::HostPingGroupRange];
 const BRIDGES_OWN: &[Code] = &[
     Code::BridgeWithoutIpv6,
     Code::Ip6tablesOff,
+    Code::Ip6tablesModuleMissing,
     Code::SubnetCollides,
 ];
 
@@ -102,6 +104,8 @@ fn is_in_the_way(finding: &Finding) -> bool {
     let matters = match finding.code {
         // IPv6 works until the last logout.
         Code::NoLinger => finding.severity == Severity::Broken,
+        // Most of the world is reached all the same.
+        Code::SubnetCollides => finding.severity == Severity::Broken,
         _ => finding.severity != Severity::Note,
     };
     matters && finding.cure != Cure::Setup

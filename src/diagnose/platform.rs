@@ -12,6 +12,14 @@ mod product;
 /// From here on dockerd-rootless.sh refuses to start beside containerd-rootless.sh (moby#52171).
 const REFUSES_CONTAINERD: Version = Version::new(29, 4, 0);
 
+/// The key of a section that may be there already, with others in it (wsl.conf).
+const WITH_SYSTEMD: &[&str] = &[
+    "touch /etc/wsl.conf",
+    r"sed -i 's/^[[:space:]]*systemd[[:space:]]*=.*/systemd=true/' /etc/wsl.conf",
+    r"grep -q '^[[]boot[]]' /etc/wsl.conf || printf '\n[boot]\n' >> /etc/wsl.conf",
+    r"grep -qx 'systemd=true' /etc/wsl.conf || sed -i '/^[[]boot[]]/a systemd=true' /etc/wsl.conf",
+];
+
 /// The Engine is no rootless dockerd of this machine, or `docker` leads to another one.
 pub(super) fn elsewhere(facts: &Facts) -> Option<Finding> {
     let there = facts.platform.elsewhere.is();
@@ -189,11 +197,9 @@ pub(super) fn wsl_without_systemd(facts: &Facts) -> Option<Finding> {
             Code::NoUserBus,
             Severity::Broken,
             "this distribution in WSL2 runs without systemd, so there is no user unit",
-            Cure::Root(vec![
-                r"printf '[boot]\nsystemd=true\n' >> /etc/wsl.conf".to_owned(),
-                "wsl.exe --shutdown    # then open the distribution again".to_owned(),
-            ]),
+            Cure::Root(WITH_SYSTEMD.iter().map(|&line| line.to_owned()).collect()),
         )
+        .seen("what root sets holds from the next `wsl.exe --shutdown` on, once the distribution is open again")
         .seen(bus)
         .seen("systemd needs WSL 0.67.6 or later: `wsl.exe --version`"),
     )

@@ -1,9 +1,10 @@
 //! RootlessKit and its network driver.
 
-use super::{Code, Cure, Finding, Severity, uplink};
+use super::starts_with::{Setting, starts_with};
+use super::{Code, Cure, Finding, Severity, install, uplink};
 use crate::capability;
 use crate::facts::{Facts, NetDriver, RootlessKit, Seen};
-use crate::request::{Intent, Net};
+use crate::request::{DEFAULT_MTU, Intent, Net};
 
 /// pasta's window needs a queue that an MTU of 1500 does not leave it: throughput falls by a
 /// factor of ten and more (rootlesskit#615).
@@ -81,40 +82,6 @@ pub(super) fn without_pasta_is(facts: &Facts) -> Severity {
     }
 }
 
-/// Every distribution calls the packages alike; the commands are those of the families that
-/// os-release(5) names.
-pub(crate) fn install(package: &str, facts: &Facts) -> Cure {
-    let distribution = facts.host.distribution.is().map_or("", String::as_str);
-    let families = [
-        ("debian", "apt-get install -y"),
-        ("ubuntu", "apt-get install -y"),
-        ("fedora", "dnf install -y"),
-        ("rhel", "dnf install -y"),
-        ("suse", "zypper --non-interactive install"),
-        ("opensuse", "zypper --non-interactive install"),
-        ("arch", "pacman -S --noconfirm"),
-        ("alpine", "apk add"),
-    ];
-    let is = |family: &str| {
-        distribution
-            .split(' ')
-            .any(|id| id == family || id.starts_with(&format!("{family}-")))
-    };
-    match families.iter().find(|(family, _)| is(family)) {
-        Some((_, command)) => Cure::Root(vec![format!("{command} {package}")]),
-        None => Cure::Words(format!("install the package {package}")),
-    }
-}
-
-fn seen(kit: &RootlessKit) -> String {
-    format!(
-        "rootlesskit runs with --net={} --port-driver={}{}",
-        kit.net.name(),
-        kit.port_driver,
-        if kit.ipv6 { " --ipv6" } else { "" }
-    )
-}
-
 pub(super) fn driver_without_ipv6(facts: &Facts) -> Option<Finding> {
     if let Some(finding) = no_driver_with_ipv6(facts) {
         return Some(finding);
@@ -130,7 +97,7 @@ pub(super) fn driver_without_ipv6(facts: &Facts) -> Option<Finding> {
             format!("RootlessKit's driver {} gives no IPv6 here", kit.net.name()),
             Cure::Setup,
         )
-        .seen(seen(kit)),
+        .seen(kit.options()),
     )
 }
 
@@ -160,14 +127,24 @@ fn no_driver_with_ipv6(facts: &Facts) -> Option<Finding> {
 pub(super) fn ipv6_flag_missing(facts: &Facts) -> Option<Finding> {
     let kit = facts.rootlesskit.is()?;
     (kit.net == NetDriver::Pasta && !kit.ipv6).then(|| {
+        let ipv6 = starts_with(facts).and_then(|starts| starts.ipv6);
         Finding::new(
             Code::Ipv6FlagMissing,
             Severity::Broken,
             "RootlessKit runs pasta without --ipv6, so pasta is limited to IPv4",
             Cure::Setup,
         )
-        .seen(seen(kit))
+        .seen(kit.options())
+        .seen(match ipv6 {
+            Some(ipv6) => not_taken_up(&ipv6),
+            None => "--ipv6 is not in DOCKERD_ROOTLESS_ROOTLESSKIT_FLAGS".to_owned(),
+        })
     })
+}
+
+/// A setting that is right, and that dockerd has not been started with.
+fn not_taken_up(setting: &Setting) -> String {
+    format!("{}, with which dockerd has not been started", setting.from)
 }
 
 pub(super) fn driver_without_icmp6(facts: &Facts, intent: &Intent) -> Option<Finding> {
@@ -198,7 +175,7 @@ pub(super) fn driver_without_icmp6(facts: &Facts, intent: &Intent) -> Option<Fin
     };
     (kit.net == NetDriver::Slirp4netns && kit.ipv6 && forwards != Some(true)).then(|| {
         Finding::new(Code::DriverWithoutIcmp6, severity, title, cure)
-            .seen(seen(kit))
+            .seen(kit.options())
             .seen(format!("libslirp {libslirp}"))
     })
 }
@@ -246,12 +223,22 @@ pub(super) fn mtu_trap(facts: &Facts) -> Option<Finding> {
     let kit = facts.rootlesskit.is()?;
     let mtu = kit.mtu?;
     (kit.net == NetDriver::Pasta && mtu <= SMALL_MTU).then(|| {
-        Finding::new(
+        let finding = Finding::new(
             Code::MtuTrap,
             Severity::Weak,
             format!("pasta runs with an MTU of {mtu}, which makes it many times slower"),
             Cure::Setup,
         )
-        .seen(format!("--mtu={mtu}"))
+        .seen(format!(
+            "rootlesskit runs with --mtu={mtu}; {DEFAULT_MTU} is best"
+        ));
+        let starts = starts_with(facts).and_then(|starts| starts.mtu);
+        match starts {
+            Some(setting) if setting.value == mtu.to_string() => finding.seen(setting.from),
+            Some(setting) => finding.seen(not_taken_up(&setting)),
+            None => {
+                finding.seen("nothing sets it, and dockerd-rootless.sh takes 1500 before 28.5.2")
+            }
+        }
     })
 }

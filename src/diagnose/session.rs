@@ -1,7 +1,7 @@
 //! The user's systemd, and what it lives in.
 
 use super::{Code, Cure, Finding, Severity};
-use crate::facts::{Facts, Seen, Session};
+use crate::facts::{Facts, Seen, Session, typed};
 
 /// Nobody keeps the user's systemd running: then there is nothing else to say of it.
 pub(super) fn not_running(facts: &Facts) -> Option<Finding> {
@@ -29,7 +29,7 @@ pub(super) fn no_linger(facts: &Facts) -> Option<Finding> {
 }
 
 fn linger(session: &Session, severity: Severity, title: String) -> Finding {
-    let command = format!("loginctl enable-linger {}", session.user);
+    let command = format!("loginctl enable-linger {}", typed(&session.user));
     Finding::new(Code::NoLinger, severity, title, Cure::Root(vec![command]))
 }
 

@@ -1,39 +1,28 @@
 //! Why RootlessKit, or the driver's program, does not start: from its own words and from what is in the
 //! way.
 
-use super::{Code, Cure, Finding, Severity, install};
-use crate::facts::{AppArmor, Facts, InTheWay, TunUnusable, typed};
+use super::{Code, Cure, Finding, Severity, apparmor, etc, install, pasta, subids};
+use crate::facts::{Facts, TunUnusable, UsernsSwitch};
+
+/// Sorts after what else is there (sysctl.d(5)), which has switched them off.
+const USERNS_FILE: &str = "/etc/sysctl.d/zz-rootless6-userns.conf";
+
+/// As many as Docker's documentation gives.
+const USER_NAMESPACES: &str = "28633";
 
 /// Of a node that nobody but root may open; devtmpfs has it right, so whoever has changed it may do so
 /// again at the next boot (tmpfiles.d(5)).
 const OPEN_TUN: &[&str] = &[
     "chmod 666 /dev/net/tun",
-    "echo 'z /dev/net/tun 0666 - - -' > /etc/tmpfiles.d/rootless6.conf",
+    "printf '%s\\n' 'z /dev/net/tun 0666 - - -' > /etc/tmpfiles.d/rootless6-tun.conf",
 ];
 
 /// Of a kernel without the driver, or a system without the node.
 const LOAD_TUN: &[&str] = &[
-    "modprobe tun",
-    "echo tun > /etc/modules-load.d/rootless6.conf",
-    "test -e /dev/net/tun || { mkdir -p /dev/net && mknod -m 666 /dev/net/tun c 10 200; }",
+    "test -e /sys/class/misc/tun || modprobe tun",
+    "printf '%s\\n' tun > /etc/modules-load.d/rootless6-tun.conf",
+    "test -e /dev/net/tun || { mkdir -p /dev/net; mknod -m 666 /dev/net/tun c 10 200; }",
 ];
-
-/// A profile that confines nothing and lets pasta make its own user namespace (apparmor.d(5)).
-fn let_pasta(facts: &Facts) -> Vec<String> {
-    let tools = &facts.tools;
-    let pasta = tools.pasta.is().or_else(|| tools.pasta_elsewhere.is());
-    let path = pasta.map_or_else(
-        || "/usr/bin/pasta".into(),
-        |pasta| pasta.path.to_string_lossy(),
-    );
-    let path = typed(&path);
-    vec![
-        format!(
-            r"printf 'abi <abi/4.0>,\nprofile rootless6-pasta %s{{,.avx2}} flags=(unconfined) {{\n  userns,\n}}\n' {path} > /etc/apparmor.d/rootless6-pasta"
-        ),
-        "apparmor_parser -r /etc/apparmor.d/rootless6-pasta".to_owned(),
-    ]
-}
 
 /// What pasta says where it may not enter or make a namespace (passt:conf.c, passt:isolation.c).
 const DENIED: &[&str] = &[
@@ -45,20 +34,20 @@ const DENIED: &[&str] = &[
 ];
 
 /// The cause, where RootlessKit's own words or what is in the way tell it.
-pub fn of_start(said: &[String], in_the_way: &InTheWay, facts: &Facts) -> Option<Finding> {
+pub fn of_start(said: &[String], facts: &Facts) -> Option<Finding> {
     let says = |words: &str| said.iter().any(|line| line.contains(words));
     let denied = says("ermission denied") || says("peration not permitted");
     if says("unknown network mode: pasta") || says("unknown port driver: implicit") {
         return Some(without_pasta(facts));
     }
-    if let Some(why) = in_the_way.tun {
-        return Some(tun_unavailable(why));
+    if let Some(finding) = tun_unavailable(facts) {
+        return Some(finding);
     }
-    if let Some(apparmor) = &in_the_way.apparmor
+    if let Some(apparmor) = facts.start.apparmor.is()
         && denied
         && DENIED.iter().any(|words| says(words))
     {
-        return Some(denied_by_apparmor(apparmor, facts));
+        return Some(apparmor::pasta_was_denied(apparmor));
     }
     if says("\"pasta\": executable file not found") || says("pasta binary") && says("not installed")
     {
@@ -72,7 +61,20 @@ pub fn of_start(said: &[String], in_the_way: &InTheWay, facts: &Facts) -> Option
         ));
     }
     let old = says("pasta: unrecognized option") || says("pasta: invalid option");
-    old.then(|| pasta_too_old(facts))
+    if old {
+        return Some(pasta_too_old(facts));
+    }
+    // What RootlessKit needs before it has a driver's program to start.
+    userns_restricted(facts).or_else(|| subids::in_the_way(facts))
+}
+
+/// A title that says what it means for dockerd: what it has been given already stays with it.
+pub(super) fn no_start(facts: &Facts, what: &str) -> String {
+    if facts.rootlesskit.is().is_some() {
+        format!("{what}: the dockerd that runs will not start again")
+    } else {
+        format!("{what}: dockerd does not start")
+    }
 }
 
 fn version(facts: &Facts) -> String {
@@ -90,49 +92,59 @@ fn without_pasta(facts: &Facts) -> Finding {
     )
 }
 
-fn tun_unavailable(why: TunUnusable) -> Finding {
-    let (title, lines) = match why {
+pub(super) fn tun_unavailable(facts: &Facts) -> Option<Finding> {
+    let (what, lines) = match facts.start.tun.is()? {
         TunUnusable::Absent => ("there is no tun device, /dev/net/tun", LOAD_TUN),
         TunUnusable::Denied => ("/dev/net/tun is not for this user to open", OPEN_TUN),
     };
+    let title = no_start(facts, what);
     let lines = lines.iter().map(|&line| line.to_owned()).collect();
-    Finding::new(
+    let cure = Cure::Root(lines);
+    Some(Finding::new(
         Code::TunUnavailable,
         Severity::Broken,
         title,
-        Cure::Root(lines),
-    )
+        cure,
+    ))
 }
 
-fn denied_by_apparmor(apparmor: &AppArmor, facts: &Facts) -> Finding {
-    let lines = match &apparmor.profile {
-        Some(profile) => {
-            let profile = profile.display();
-            vec![
-                format!("ln -s {profile} /etc/apparmor.d/disable/"),
-                format!("apparmor_parser -R {profile}"),
-            ]
-        }
-        None => let_pasta(facts),
+/// The kernel's own switches decide before AppArmor does.
+pub(super) fn userns_restricted(facts: &Facts) -> Option<Finding> {
+    let Some(switches) = facts.start.userns.is() else {
+        return apparmor::rootlesskit_denied(facts);
     };
-    Finding::new(
-        Code::PastaDeniedByApparmor,
+    let settings = switches.iter().map(|switch| match switch {
+        UsernsSwitch::UnprivilegedClone => ("kernel.unprivileged_userns_clone", "1"),
+        UsernsSwitch::MaxNumber => ("user.max_user_namespaces", USER_NAMESPACES),
+    });
+    let lines = settings
+        .clone()
+        .flat_map(|(key, value)| etc::setting(key, value, USERNS_FILE));
+    let mut lines: Vec<String> = lines.collect();
+    let too = apparmor::rootlesskit_denied(facts);
+    if let Some(Cure::Root(more)) = too.as_ref().map(|finding| &finding.cure) {
+        lines.extend(more.iter().cloned());
+    }
+    let finding = Finding::new(
+        Code::UsernsRestricted,
         Severity::Broken,
-        "AppArmor keeps pasta from the namespaces that it needs",
+        no_start(facts, "the kernel gives this user no user namespaces"),
         Cure::Root(lines),
-    )
-    .seen("the kernel's log has more: `journalctl -k -g apparmor`, as root")
+    );
+    let seen = settings.map(|(key, _)| format!("{key} = 0"));
+    let seen = seen.chain(too.into_iter().flat_map(|finding| finding.evidence));
+    Some(seen.fold(finding, Finding::seen))
 }
 
 fn pasta_too_old(facts: &Facts) -> Finding {
-    let tools = &facts.tools;
-    let pasta = tools.pasta.is().or_else(|| tools.pasta_elsewhere.is());
-    let version = pasta.map_or_else(String::new, |pasta| format!(" {}", pasta.version));
+    let version = facts
+        .pasta()
+        .map_or_else(String::new, |pasta| format!(" {}", pasta.version));
     Finding::new(
         Code::PastaTooOld,
         Severity::Broken,
         format!("pasta{version} lacks an option that RootlessKit gives it"),
-        Cure::Words("install a newer passt, of 2024-08-21 or later".to_owned()),
+        pasta::newer(),
     )
 }
 
@@ -140,30 +152,34 @@ fn pasta_too_old(facts: &Facts) -> Finding {
 mod tests {
     use super::*;
     use crate::error::Exit;
+    use crate::facts::{AppArmor, InTheWay, MapperUnfit, Seen, TooFew};
 
-    fn code(said: &str, in_the_way: &InTheWay) -> Option<(Code, bool)> {
+    fn code(said: &str, facts: &Facts) -> Option<(Code, bool)> {
         let said: Vec<String> = said.lines().map(str::to_owned).collect();
-        let finding = of_start(&said, in_the_way, &Facts::default())?;
+        let finding = of_start(&said, facts)?;
         let by_root = matches!(finding.cure, Cure::Root(_));
         assert!(!finding.to_error(Exit::NotApplied).hints.is_empty());
         Some((finding.code, by_root))
     }
 
+    fn with(change: impl FnOnce(&mut InTheWay)) -> Facts {
+        let mut facts = Facts::default();
+        change(&mut facts.start);
+        facts
+    }
+
     /// As RootlessKit 1.1, 2.0 and 2.3, and pasta, say it.
     #[test]
     fn the_cause_is_told_from_what_was_said() {
-        let free = InTheWay::default();
-        let no_tun = InTheWay {
-            tun: Some(TunUnusable::Absent),
-            ..free.clone()
-        };
-        let apparmor = InTheWay {
-            apparmor: Some(AppArmor::default()),
-            ..free.clone()
-        };
+        let free = Facts::default();
+        let no_tun = with(|start| start.tun = Seen::Is(TunUnusable::Absent));
+        let apparmor = with(|start| start.apparmor = Seen::Is(AppArmor::default()));
+        let no_ids = with(|start| start.subgids = Seen::Is(TooFew::default()));
+        let no_mapper = with(|start| start.newuidmap = Seen::Is(MapperUnfit::Missing));
+        let no_userns = with(|start| start.userns = Seen::Is(vec![UsernsSwitch::MaxNumber]));
         let no_namespace = "pasta failed with exit code 1:\n\
             Couldn't open network namespace /proc/3026/ns/net: Permission denied";
-        for (said, in_the_way, expected) in [
+        for (said, facts, expected) in [
             (
                 "[rootlesskit:parent] error: unknown network mode: pasta",
                 &free,
@@ -192,8 +208,23 @@ mod tests {
                 Some((Code::PastaTooOld, false)),
             ),
             ("something else", &free, None),
+            (
+                "[rootlesskit:parent] error: failed to setup UID/GID map",
+                &no_ids,
+                Some((Code::SubidsMissing, false)),
+            ),
+            (
+                "exec: \"newuidmap\": executable file not found in $PATH",
+                &no_mapper,
+                Some((Code::NewuidmapMissing, false)),
+            ),
+            (
+                "fork/exec /proc/self/exe: no space left on device",
+                &no_userns,
+                Some((Code::UsernsRestricted, true)),
+            ),
         ] {
-            assert_eq!(code(said, in_the_way), expected, "{said}");
+            assert_eq!(code(said, facts), expected, "{said}");
         }
     }
 }

@@ -106,11 +106,15 @@ impl Options {
         self.0.iter().rev().find(|given| given.name == name)
     }
 
+    /// All values of the option of that long name.
+    pub fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        let given = self.0.iter().filter(move |given| given.name == name);
+        given.filter_map(|given| given.value.as_deref())
+    }
+
     /// The Unix sockets that dockerd is told to listen on; none where it chooses by itself.
     pub fn sockets(&self) -> Vec<&Path> {
-        let hosts = self.0.iter().filter(|given| given.name == "host");
-        let values = hosts.filter_map(|given| given.value.as_deref());
-        values
+        self.values("host")
             .filter_map(|host| host.strip_prefix("unix://").map(Path::new))
             .collect()
     }

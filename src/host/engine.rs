@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::io::ErrorKind;
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use futures_util::future::join_all;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::error::{Doing, Error, Exit, Result, cause_chain};
-use crate::facts::{Container, DockerNetwork, Engine, Seen, Version};
+use crate::facts::{Container, DockerNetwork, Engine, LoopbackPort, Seen, Version};
 use crate::hostile::plain;
 
 pub mod container;
@@ -78,8 +79,37 @@ pub async fn gather(socket: &Path) -> Seen<Engine> {
     }
 }
 
-fn no_answer() -> Seen<Engine> {
+fn no_answer<T>() -> Seen<T> {
     Seen::Unknown(format!("no whole answer within {REQUEST_SECONDS} s"))
+}
+
+/// What running containers publish on loopback and nowhere else.
+pub async fn loopback_ports(socket: &Path) -> Seen<Vec<LoopbackPort>> {
+    let docker = match stranger::connect(socket, REQUEST_SECONDS) {
+        Ok(docker) => docker,
+        Err(error) => return Seen::Unknown(plain(&cause_chain(&error).join(": "))),
+    };
+    let asking = docker.list_containers(None::<ListContainersOptions>);
+    match timeout(Duration::from_secs(REQUEST_SECONDS), asking).await {
+        Ok(Ok(summaries)) => Seen::Is(summaries.iter().flat_map(on_loopback).collect()),
+        Ok(Err(error)) => Seen::Unknown(plain(&cause_chain(&error).join(": "))),
+        Err(_) => no_answer(),
+    }
+}
+
+fn on_loopback(summary: &ContainerSummary) -> Vec<LoopbackPort> {
+    let ports = summary.ports.iter().flatten();
+    let addresses = ports.filter_map(|port| {
+        let address: IpAddr = port.ip.as_deref()?.parse().ok()?;
+        Some(SocketAddr::new(address, port.public_port?))
+    });
+    let loopback = addresses.filter(|address| address.ip().is_loopback());
+    loopback
+        .map(|address| LoopbackPort {
+            container: plain(&name_of(summary)),
+            address: address.to_string(),
+        })
+        .collect()
 }
 
 fn nobody_listens(error: &bollard::errors::Error) -> bool {

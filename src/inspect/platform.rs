@@ -6,13 +6,13 @@
 
 use std::fmt::Write;
 use std::fs;
-use std::io::{ErrorKind, Read};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::read;
+use super::{read, regular};
 use crate::facts::{ChosenBy, Elsewhere, Engine, Ipv6Off, Platform, Seen, Unit};
 use crate::host::{Host, engine};
 use crate::hostile::plain;
@@ -22,9 +22,6 @@ const DEFAULT_ADDRESS: &str = "unix:///var/run/docker.sock";
 
 /// The context that stands for no context.
 const DEFAULT_CONTEXT: &str = "default";
-
-/// Bytes of a settings file that anybody has ever written by hand or program, and many more.
-const LONGEST_FILE: u64 = 1 << 20;
 
 /// The Engine that `docker` leads to, unless that is the unit's own.
 pub(super) async fn elsewhere(host: &Host) -> Seen<Elsewhere> {
@@ -112,7 +109,7 @@ fn directory(context: &str) -> String {
 
 fn json(file: &Path) -> Seen<Value> {
     let unknown = |why: String| Seen::Unknown(format!("read {}: {why}", file.display()));
-    let bytes = match bytes(file) {
+    let bytes = match regular::bytes(file) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == ErrorKind::NotFound => return Seen::Absent,
         Err(error) => return unknown(error.to_string()),
@@ -122,22 +119,6 @@ fn json(file: &Path) -> Seen<Value> {
         Ok(_) => unknown("it is no JSON object".to_owned()),
         Err(error) => unknown(plain(&error.to_string())),
     }
-}
-
-/// A pipe or a device in a file's place would be waited for without end.
-fn bytes(file: &Path) -> std::io::Result<Vec<u8>> {
-    if !fs::metadata(file)?.is_file() {
-        return Err(std::io::Error::other("it is no file"));
-    }
-    let mut bytes = Vec::new();
-    let mut reader = fs::File::open(file)?.take(LONGEST_FILE + 1);
-    reader.read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > LONGEST_FILE {
-        return Err(std::io::Error::other(format!(
-            "it is longer than {LONGEST_FILE} bytes"
-        )));
-    }
-    Ok(bytes)
 }
 
 /// /var/run is a symbolic link to /run, and people link sockets too.

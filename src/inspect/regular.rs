@@ -5,10 +5,13 @@ use std::path::Path;
 
 use nix::fcntl::OFlag;
 
+/// Bytes of a settings file that anybody has ever written by hand or program, and many more.
+const LONGEST: u64 = 1 << 20;
+
 /// The bytes of a regular file, and none of a device: /dev/null is what masks a file. A FIFO, which
-/// would keep the reader for ever, is neither.
+/// would keep the reader for ever, is neither, and what is too long is not read at all.
 pub(super) fn bytes(path: &Path) -> io::Result<Vec<u8>> {
-    let mut file = File::options()
+    let file = File::options()
         .read(true)
         .custom_flags(OFlag::O_NONBLOCK.bits())
         .open(path)?;
@@ -20,7 +23,11 @@ pub(super) fn bytes(path: &Path) -> io::Result<Vec<u8>> {
         return Err(io::Error::other("it is not a regular file"));
     }
     let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes)?;
+    file.take(LONGEST + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > LONGEST {
+        let why = format!("it is longer than {LONGEST} bytes");
+        return Err(io::Error::other(why));
+    }
     Ok(bytes)
 }
 

@@ -6,16 +6,37 @@ use crate::host::Host;
 use crate::host::versions::Versions;
 use crate::hostile::plain;
 
+/// Where programs are looked for.
+#[derive(Debug, Clone)]
+pub(super) struct Places {
+    /// The unit's PATH.
+    pub(super) unit: OsString,
+    /// PATHs of others.
+    pub(super) elsewhere: OsString,
+}
+
+impl Places {
+    /// All places, for a unit with this PATH.
+    pub(super) fn new(path: OsString, host: &Host) -> Self {
+        let elsewhere = other_places(host);
+        Self {
+            unit: path,
+            elsewhere,
+        }
+    }
+}
+
 /// Finds the programs with the unit's PATH, which is frozen when the unit is made: what the shell
 /// finds may be another one.
-pub(super) async fn gather(path: &OsStr, host: &Host, versions: &Versions) -> Tools {
+pub(super) async fn gather(places: &Places, versions: &Versions) -> Tools {
+    let path = &places.unit;
     let (pasta, slirp4netns, rootlesskit) = tokio::join!(
         ask(path, &["pasta"], versions),
         ask(path, &["slirp4netns"], versions),
         ask(path, &["docker-rootlesskit", "rootlesskit"], versions)
     );
     let pasta_elsewhere = match pasta {
-        Seen::Absent => ask(&other_places(host), &["pasta"], versions).await,
+        Seen::Absent => ask(&places.elsewhere, &["pasta"], versions).await,
         _ => Seen::Absent,
     };
     Tools {
@@ -83,7 +104,7 @@ async fn ask(path: &OsStr, names: &[&str], versions: &Versions) -> Seen<Asked> {
     }
 }
 
-fn find(name: &str, path: &OsStr) -> Option<PathBuf> {
+pub(super) fn find(name: &str, path: &OsStr) -> Option<PathBuf> {
     which::which_in(name, Some(path), Path::new("/")).ok()
 }
 

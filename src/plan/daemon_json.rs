@@ -126,6 +126,16 @@ pub fn lookup(text: &str, path: &[&str]) -> Result<Option<Value>, JsonError> {
     }
 }
 
+/// The line on which the member at `path` stands, 1-based; none where it does not stand once.
+pub fn line_of(text: &str, path: &[&str]) -> Option<usize> {
+    check(text).ok()?;
+    let path: Vec<String> = path.iter().map(|&key| key.to_owned()).collect();
+    match find(text, &path).ok()? {
+        Place::Found { member, .. } => Some(line(text, member.start)),
+        Place::Missing { .. } => None,
+    }
+}
+
 /// The trust of everything below: one JSON object and nothing else.
 fn check(text: &str) -> Result<(), JsonError> {
     if text.starts_with('\u{feff}') {

@@ -28,6 +28,15 @@ impl Subnet {
         }
     }
 
+    /// The subnet that an address with a prefix length of 0–128 is in.
+    pub fn around(address: Ipv6Addr, prefix: u8) -> Self {
+        let prefix = prefix.min(128);
+        Self {
+            network: Ipv6Addr::from_bits(address.to_bits() & mask(prefix)),
+            prefix,
+        }
+    }
+
     /// The prefix length, 0–128.
     pub fn prefix(self) -> u8 {
         self.prefix
@@ -108,6 +117,19 @@ mod tests {
         assert!(overlaps("::/0", TAP_NETWORK));
         assert!(!overlaps("fd00:0:0:1::/64", TAP_NETWORK));
         assert!(!overlaps("nonsense", TAP_NETWORK));
+    }
+
+    #[test]
+    fn an_address_is_in_one_subnet() {
+        let address = "2001:db8:1::2".parse().unwrap();
+        for (prefix, subnet) in [
+            (64, "2001:db8:1::/64"),
+            (128, "2001:db8:1::2/128"),
+            (0, "::/0"),
+            (200, "2001:db8:1::2/128"),
+        ] {
+            assert_eq!(Subnet::around(address, prefix).to_string(), subnet);
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::GO_AHEAD;
 use crate::diagnose::{self, Cure, Finding};
 use crate::error::{Error, Exit};
-use crate::facts::{Facts, InTheWay};
+use crate::facts::Facts;
 use crate::hostile::plain;
 use crate::uplink::TAP;
 
@@ -18,27 +18,22 @@ const TALK: [&str; 3] = ["level=debug", "level=info", "level=warning"];
 const UNKNOWN_OPTION: &str = "flag provided but not defined";
 
 /// The error of a RootlessKit that did not start: a finding where the cause is known.
-pub(super) fn not_started(
-    said: &str,
-    late: Option<String>,
-    in_the_way: &InTheWay,
-    facts: &Facts,
-) -> Error {
+pub(super) fn not_started(said: &str, late: Option<String>, facts: &Facts) -> Error {
     let lines = last_lines(said);
     let what = "RootlessKit does not start with the new settings";
     if lines.iter().any(|line| line.contains(UNKNOWN_OPTION)) {
         return because(what, None, lines).hint("leave it out of `--flag` and of DOCKERD_ROOTLESS_ROOTLESSKIT_FLAGS: this RootlessKit does not know it").hint(GO_AHEAD);
     }
-    let finding = diagnose::of_start(&lines, in_the_way, facts);
+    let finding = diagnose::of_start(&lines, facts);
     let causes = late.into_iter().chain(lines).collect();
     because(what, finding, causes).hint(GO_AHEAD)
 }
 
 /// The error of a driver's program that is not where RootlessKit thinks that it is: RootlessKit 2.0
 /// does not look after pasta, and dockerd would start without any network.
-pub(super) fn not_attached(said: &str, in_the_way: &InTheWay, facts: &Facts) -> Error {
+pub(super) fn not_attached(said: &str, facts: &Facts) -> Error {
     let lines = driver_says(said);
-    let finding = diagnose::of_start(&lines, in_the_way, facts);
+    let finding = diagnose::of_start(&lines, facts);
     let what = "with the new settings there would be no network";
     let unserved = format!("nobody serves {TAP}");
     let causes = std::iter::once(unserved).chain(lines).collect();

@@ -141,6 +141,9 @@ fn unknown(facts: &Facts) -> Map<String, Value> {
         "tools.slirp4netns",
         why(&facts.tools.slirp4netns, "not on the unit's PATH"),
     );
+    for (name, why) in facts.start.unknown() {
+        note(name, Some(why));
+    }
     reasons
 }
 

@@ -1,0 +1,104 @@
+//! pasta itself: which releases serve RootlessKit, and how far.
+
+use super::starts_with::starts_with;
+use super::{Code, Cure, Finding, Severity, rootlesskit};
+use crate::capability::{self, GOOD_PASTA, PASTA_WITHOUT_DUAL_STACK_BUG};
+use crate::facts::{Facts, NetDriver, Network, RootlessKit};
+
+/// What to do about an old one.
+pub(super) fn newer() -> Cure {
+    Cure::Words(format!("install a newer passt, of {GOOD_PASTA} or later"))
+}
+
+pub(super) fn too_old(facts: &Facts) -> Option<Finding> {
+    let released = facts.passt().filter(|_| rootlesskit::has_pasta(facts))?;
+    let does = capability::pasta(released);
+    let works = works(facts);
+    let configures = facts
+        .rootlesskit_version()
+        .is_some_and(|version| capability::rootlesskit(version).ipv6_config);
+    let (severity, title) = if !does.starts {
+        let severity = if works {
+            Severity::Weak
+        } else {
+            rootlesskit::without_pasta_is(facts)
+        };
+        (
+            severity,
+            "is older than RootlessKit can use, which is 2023_06_25",
+        )
+    } else if configures && !does.copies_ipv6 {
+        let severity = if works {
+            Severity::Note
+        } else {
+            Severity::Weak
+        };
+        (
+            severity,
+            "may fail to copy the host's IPv6 (\"Couldn't set IPv6 route(s)\")",
+        )
+    } else if !does.is_quick {
+        (
+            Severity::Note,
+            "waits a second or two for its IPv6 address at each start",
+        )
+    } else {
+        return None;
+    };
+    let pasta = facts.pasta()?;
+    let finding = Finding::new(
+        Code::PastaTooOld,
+        severity,
+        format!("pasta {released} {title}"),
+        newer(),
+    )
+    .seen(format!("{} is {}", facts.short(&pasta.path), pasta.version));
+    Some(if works {
+        finding.seen("the one that runs works all the same")
+    } else {
+        finding
+    })
+}
+
+/// What is seen counts for more than a version.
+fn works(facts: &Facts) -> bool {
+    let with_pasta = |kit: &RootlessKit| kit.net == NetDriver::Pasta && kit.ipv6;
+    facts.rootlesskit.is().is_some_and(with_pasta)
+        && facts.tap.is().is_some_and(Network::reaches_out)
+}
+
+pub(super) fn dual_stack_bug(facts: &Facts) -> Option<Finding> {
+    let released = facts.passt()?;
+    if !capability::pasta(released).needs_ipv6 {
+        return None;
+    }
+    let starts = starts_with(facts)?;
+    if starts.driver()? != NetDriver::Pasta || starts.port_driver.as_ref()?.value != "implicit" {
+        return None;
+    }
+    let newer = format!("passt {PASTA_WITHOUT_DUAL_STACK_BUG} mends it");
+    let pasta = facts.pasta()?;
+    let version = format!("{} is {}", facts.short(&pasta.path), pasta.version);
+    let finding = match &starts.ipv6 {
+        Some(ipv6) => Finding::new(
+            Code::PastaDualStackBug,
+            Severity::Note,
+            format!("pasta {released} does not start without --ipv6: do not turn it off"),
+            Cure::Words(newer),
+        )
+        .seen(version)
+        .seen(&ipv6.from),
+        None => Finding::new(
+            Code::PastaDualStackBug,
+            Severity::Broken,
+            format!(
+                "pasta {released} does not start without --ipv6, so dockerd will not start again"
+            ),
+            Cure::Setup,
+        )
+        .seen(format!("{version}; {newer}"))
+        .seen(&starts.net.as_ref()?.from)
+        .seen("--ipv6 is not in DOCKERD_ROOTLESS_ROOTLESSKIT_FLAGS"),
+    };
+    Some(finding)
+}
