@@ -105,14 +105,6 @@ pub fn edit(text: Option<&str>, changes: &[Change]) -> Result<String, JsonError>
     Ok(text)
 }
 
-/// The line, from 1, that a key of the top level stands on.
-pub fn line_of(text: &str, key: &str) -> Option<usize> {
-    check(text).ok()?;
-    let members = scan::object(text, scan::skip_blanks(text, 0)).members;
-    let member = members.iter().find(|member| member.key == key)?;
-    Some(line(text, member.start))
-}
-
 /// The value at `path`; `None` where the file does not say. The same errors as [`edit`].
 pub fn lookup(text: &str, path: &[&str]) -> Result<Option<Value>, JsonError> {
     if text.trim().is_empty() {

@@ -362,7 +362,7 @@ impl Script<'_> {
         };
         match daemon_json::lookup(text, &[name]) {
             Ok(Some(Value::Bool(on))) => {
-                let line = daemon_json::line_of(text, name);
+                let line = daemon_json::line_of(text, &[name]);
                 let file = daemon_json.path.clone();
                 (Seen::Is(switch(on)), By::File { file, line })
             }
