@@ -104,7 +104,10 @@ fn apart(facts: &Facts) -> Vec<(Setting, Severity)> {
         .filter(|it| it.differs() == Some(true));
     differing
         .map(|setting| {
+            let is_default = matches!(setting.by, By::Default(_));
             let severity = match setting.name {
+                // Without a record nobody knows whether a script of one's own says so.
+                NAME_NET | NAME_IPV6 if is_default && relied_on.is_none() => Severity::Note,
                 NAME_NET | NAME_IPV6 | NAME_BRIDGE | NAME_UPLINK => Severity::Broken,
                 NAME_PORT_DRIVER | NAME_MTU if is_relied_on(setting.name) => Severity::Broken,
                 _ => Severity::Note,
@@ -113,7 +116,8 @@ fn apart(facts: &Facts) -> Vec<(Setting, Severity)> {
         })
         // A default is only what the table has; a running RootlessKit knows better.
         .filter(|(setting, severity)| {
-            *severity == Severity::Broken || !matches!(setting.by, By::Default(_))
+            let is_major = matches!(setting.name, NAME_NET | NAME_IPV6);
+            *severity == Severity::Broken || is_major || !matches!(setting.by, By::Default(_))
         })
         .collect()
 }

@@ -332,21 +332,15 @@ impl Script<'_> {
             Seen::Absent => return Seen::Absent,
             Seen::Unknown(why) => return Seen::Unknown(why.clone()),
         };
-        let by_itself = kit
-            .version
-            .is()
-            .map(|version| capability::rootlesskit(*version).ipv6_config);
-        match (&facts.tap, by_itself) {
-            (Seen::Is(tap), Some(false)) => {
-                let host = facts.host.network.is();
-                let could = kit.ipv6 && host.is_some_and(Network::is_online);
-                if could || !on {
-                    Seen::Is(switch(tap.reaches_out()))
-                } else {
-                    Seen::Unknown("the host has nothing to give".to_owned())
-                }
+        let version = kit.version.is();
+        let by_itself = version.is_none_or(|version| capability::rootlesskit(*version).ipv6_config);
+        // tap0 may lose what it was given, or the host have nothing to give: no setting is to blame.
+        match facts.tap.is().map(Network::reaches_out) {
+            Some(true) if on => Seen::Is(switch(true)),
+            Some(reaches) if !on && !by_itself && kit.net == NetDriver::Pasta => {
+                Seen::Is(switch(reaches))
             }
-            _ => Seen::Unknown("RootlessKit may do the same by itself".to_owned()),
+            _ => Seen::Unknown("nothing shows whether it has run".to_owned()),
         }
     }
 
