@@ -120,7 +120,7 @@ fn to_run_a_block_once_more_changes_nothing() {
 }
 
 /// What a block runs that is not for files below /etc.
-const STUBS: [&str; 13] = [
+const STUBS: [&str; 14] = [
     "apt-get",
     "dnf",
     "zypper",
@@ -134,6 +134,7 @@ const STUBS: [&str; 13] = [
     "loginctl",
     "systemctl",
     "apparmor_parser",
+    "update-alternatives",
 ];
 
 fn stub_programs(directory: &Path) {

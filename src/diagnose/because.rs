@@ -36,6 +36,11 @@ const BRINGS_ABOUT: &[(&[Code], &[Code])] = &[
         ],
     ),
     (
+        // What is written is not what setup would write.
+        &[Code::DropinShadowed, Code::EnvironmentFileWins],
+        &[Code::PortDriverMismatch, Code::PastaDualStackBug],
+    ),
+    (
         // RootlessKit runs, and otherwise than setup would have it.
         &[
             Code::DropinShadowed,
@@ -48,12 +53,15 @@ const BRINGS_ABOUT: &[(&[Code], &[Code])] = &[
             Code::DriverWithoutIpv6,
             Code::DriverWithoutIcmp6,
             Code::Ipv6FlagMissing,
-            Code::PortDriverMismatch,
             Code::PortDriverWithoutIpv6,
-            Code::PastaDualStackBug,
             Code::MtuTrap,
             Code::RootlesskitWithoutIpv6Config,
         ],
+    ),
+    (
+        // With what is written dockerd does not start: that it runs with something else is luck.
+        &[Code::PortDriverMismatch, Code::PastaDualStackBug],
+        &[Code::SettingsDrifted],
     ),
     (
         &[

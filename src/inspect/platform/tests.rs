@@ -149,7 +149,10 @@ fn a_pipe_in_the_settings_place_is_not_waited_for() {
     let pipe = home.0.path().join(".docker/config.json");
     nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
     let seen = chosen(&home.host(None, None));
-    assert!(seen.unknown().unwrap().contains("no file"), "{seen:?}");
+    assert!(
+        seen.unknown().unwrap().contains("not a regular file"),
+        "{seen:?}"
+    );
 }
 
 fn ipv6_off_with(files: &[(&str, &str)]) -> Seen<Ipv6Off> {

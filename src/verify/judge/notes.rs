@@ -15,10 +15,12 @@ pub(super) fn beside(findings: &[Finding]) -> Option<String> {
 }
 
 /// Findings that are weak, settings that the next start may lose, and what the checks themselves show.
+/// Of networks that are not there yet nothing is said while something else is amiss.
 pub(super) fn weak(case: &Case<'_>, cause: Option<Code>, checks: &[Check]) -> Vec<Weakness> {
     let weak = case.findings.iter().filter(|finding| {
         let matters = finding.severity == Severity::Weak || finding.code == Code::SettingsDrifted;
-        matters && Some(finding.code) != cause
+        let can_wait = finding.code == Code::NewNetworksWithoutIpv6 && cause.is_some();
+        matters && !can_wait && Some(finding.code) != cause
     });
     let weak = weak.map(|finding| {
         let blame = explain::finding(case, finding.code);
