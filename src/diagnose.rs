@@ -20,6 +20,7 @@ mod apparmor;
 mod because;
 mod code;
 mod daemon_json;
+mod drift;
 mod etc;
 mod for_root;
 mod host;
@@ -76,6 +77,8 @@ pub struct Finding {
     pub because_of: Vec<Code>,
     /// Who can mend it, and how.
     pub cure: Cure,
+    /// What it brings about here, where that is less than a finding of this code may.
+    explains: Option<Vec<Code>>,
 }
 
 impl Finding {
@@ -87,6 +90,7 @@ impl Finding {
             evidence: Vec::new(),
             because_of: Vec::new(),
             cure,
+            explains: None,
         }
     }
 
@@ -154,7 +158,8 @@ const RULES: &[Rule] = rules! {
     UnitMissing => unit::missing,
     UnitStartLimit => unit::start_limit,
     UnitNotRunning => unit::not_running,
-    NeedsDaemonReload => unit::needs_reload,
+    NeedsDaemonReload => unit::needs_reload(intent),
+    SettingsDrifted => drift::settings_drifted(intent),
     HostIpv6Disabled => host::ipv6_disabled,
     HostNoIpv6Route => platform::wsl_nat,
     HostNoIpv6Route => host::no_ipv6_route,
@@ -164,15 +169,15 @@ const RULES: &[Rule] = rules! {
     SubidsMissing => subids::missing,
     NewuidmapMissing => subids::mapper_missing,
     RootlesskitWithoutPasta => rootlesskit::without_pasta,
-    PastaMissing => rootlesskit::pasta_missing,
-    UnitPathLacksPasta => unit::path_lacks_pasta,
+    PastaMissing => rootlesskit::pasta_missing(intent),
+    UnitPathLacksPasta => unit::path_lacks_pasta(intent),
     PastaDeniedByApparmor => apparmor::pasta_denied,
     PastaTooOld => pasta::too_old,
     PastaDualStackBug => pasta::dual_stack_bug,
     PortDriverMismatch => port_driver::mismatch,
     DriverWithoutIpv6 => rootlesskit::driver_without_ipv6,
     Ipv6FlagMissing => rootlesskit::ipv6_flag_missing,
-    DriverWithoutIcmp6 => rootlesskit::driver_without_icmp6,
+    DriverWithoutIcmp6 => rootlesskit::driver_without_icmp6(intent),
     StartedBeforeIpv6 => uplink::started_before_ipv6,
     RootlesskitWithoutIpv6Config => rootlesskit::without_ipv6_config,
     StaleAddress => uplink::stale_address,
@@ -184,9 +189,9 @@ const RULES: &[Rule] = rules! {
     DaemonJsonInvalid => daemon_json::invalid,
     IptablesOff => packet_filter::iptables_off,
     Ip6tablesModuleMissing => packet_filter::module_missing,
-    BridgeWithoutIpv6 => networks::bridge_without_ipv6,
-    Ip6tablesOff => packet_filter::ip6tables_off,
-    SubnetCollides => networks::subnet_collides,
+    BridgeWithoutIpv6 => networks::bridge_without_ipv6(intent),
+    Ip6tablesOff => packet_filter::ip6tables_off(intent),
+    SubnetCollides => networks::subnet_collides(intent),
     NetworkWithoutIpv6 => networks::without_ipv6,
     NewNetworksWithoutIpv6 => networks::new_without_ipv6(intent),
     NoLinger => session::no_linger,
@@ -207,10 +212,16 @@ const OF_OUR_ENGINE: &[Code] = &[
     Code::LoopbackPublishBroken,
 ];
 
-/// All findings, what explains the others first, for one who wants what setup does by default.
+/// All findings, what explains the others first, for one who wants what is wanted here.
 pub fn diagnose(facts: &Facts) -> Vec<Finding> {
-    let intent = Request::default().resolve(facts.rootlesskit_version());
-    diagnose_for(facts, &intent)
+    diagnose_for(facts, &intent(facts))
+}
+
+/// What is wanted here: what was asked of the setup that stands, else what setup does by default.
+pub fn intent(facts: &Facts) -> Intent {
+    let asked = facts.relied_on.is().and_then(|it| it.request.clone());
+    let request: Request = asked.unwrap_or_default();
+    request.resolve(facts.rootlesskit_version())
 }
 
 /// All findings, for one who wants this. Of two with the same code the first one says more.

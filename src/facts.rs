@@ -16,6 +16,7 @@ mod packet_filter;
 mod passt;
 mod platform;
 pub(crate) mod profiles;
+mod relied_on;
 mod session;
 mod start;
 pub mod subids;
@@ -28,6 +29,7 @@ pub use options::{Given, Options};
 pub use packet_filter::{LoopbackPort, PacketFilter, WithoutModule};
 pub use passt::PasstDate;
 pub use platform::{ChosenBy, Elsewhere, Ipv6Off, Platform};
+pub use relied_on::{Changed, ReliedOn, Versions, Written};
 pub use session::Session;
 pub use start::{AppArmor, Confined, InTheWay, MapperUnfit, TunUnusable, UsernsSwitch};
 pub use subids::TooFew;
@@ -132,6 +134,8 @@ pub struct Facts {
     pub daemon_json: DaemonJson,
     /// Our own drop-in.
     pub our_drop_in: OurDropIn,
+    /// What an earlier setup of the unit has put in place, if one stands.
+    pub relied_on: Seen<ReliedOn>,
 }
 
 impl Facts {
@@ -204,6 +208,7 @@ impl Facts {
             ("tools.libslirp", self.tools.libslirp.unknown()),
             ("tools.rootlesskit", self.tools.rootlesskit.unknown()),
             ("tools.dockerd", self.tools.dockerd.unknown()),
+            ("since_setup", self.relied_on.unknown()),
         ];
         let unknown = |(what, why): (&'static str, Option<_>)| Some((what, why?));
         all.into_iter()
@@ -307,6 +312,8 @@ pub struct Unit {
     pub files: Vec<UnitFile>,
     /// Files on disk differ from what the manager has read.
     pub needs_reload: bool,
+    /// Files that were changed since, looked for only where `needs_reload` is set.
+    pub newer_files: Vec<PathBuf>,
     /// The merged `Environment=` of fragment and drop-ins, as the manager sees it.
     pub environment: Vec<(String, String)>,
     /// The user manager's own environment, which is weaker than `Environment=`.
@@ -354,6 +361,24 @@ impl Unit {
     pub fn is_enabled(&self) -> bool {
         let only_now = ["disabled", "linked", "linked-runtime", "enabled-runtime"];
         !only_now.contains(&self.unit_file_state.as_str())
+    }
+
+    /// The files that systemd has not read as they are now, and how they differ, as far as that
+    /// shows.
+    pub fn not_read(&self) -> Vec<(&Path, &'static str)> {
+        let is_known =
+            |path: &PathBuf| self.drop_ins.contains(path) || self.fragment.as_ref() == Some(path);
+        let is_there = |path: &PathBuf| self.files.iter().any(|file| file.path == *path);
+        // An empty file stands for nothing.
+        let on_disk = self.files.iter().filter(|file| !file.text.is_empty());
+        let on_disk = on_disk.map(|file| &file.path);
+        let new = on_disk.clone().filter(|path| !is_known(path));
+        let gone = self.drop_ins.iter().filter(|path| !is_there(path));
+        let edited = on_disk.filter(|path| is_known(path) && self.newer_files.contains(path));
+        let new = new.map(|path| (path.as_path(), "is new"));
+        let gone = gone.map(|path| (path.as_path(), "is gone"));
+        let edited = edited.map(|path| (path.as_path(), "was edited"));
+        new.chain(gone).chain(edited).collect()
     }
 
     /// A variable of the unit's environment.
@@ -548,6 +573,10 @@ pub struct HostFacts {
     pub groups: Vec<u32>,
     /// `ID` and `ID_LIKE` of os-release(5): `debian`, `ubuntu debian` …
     pub distribution: Seen<String>,
+    /// The kernel's release, as uname(2) has it.
+    pub kernel: Seen<String>,
+    /// The version of the user's systemd.
+    pub systemd: Seen<String>,
 }
 
 impl HostFacts {

@@ -22,6 +22,7 @@ mod packet_filter;
 mod places;
 mod platform;
 mod regular;
+mod relied_on;
 mod rootlesskit;
 mod session;
 mod start;
@@ -38,6 +39,10 @@ pub const DROP_IN: &str = "zz-rootless6.conf";
 /// What needs nobody's answer but the unit's is looked at while the Engine's is awaited.
 pub async fn gather(host: &Host, systemd: Result<&Systemd, String>) -> Facts {
     let session = session::gather(host, systemd.is_ok()).await;
+    let systemd_version = match &systemd {
+        Ok(systemd) => Seen::Is(systemd.version().to_owned()),
+        Err(why) => Seen::Unknown(why.clone()),
+    };
     let versions = Versions::remembered(&host.runtime);
     let of_the_unit = async {
         let mut unit = seen_unit(systemd, &host.unit).await;
@@ -87,6 +92,7 @@ pub async fn gather(host: &Host, systemd: Result<&Systemd, String>) -> Facts {
         rootlesskit: rootlesskit::told(running, &info, engine.is(), &tools),
         daemon_json: daemon_json(host, unit.is()),
         our_drop_in: our_drop_in(host),
+        relied_on: relied_on::gather(host),
         dockerd_unit: match unit {
             Seen::Absent => dockerd_unit(host),
             _ => Seen::Absent,
@@ -97,6 +103,8 @@ pub async fn gather(host: &Host, systemd: Result<&Systemd, String>) -> Facts {
             ping_group_range: ping_group_range(),
             groups: groups(),
             distribution: distribution(),
+            kernel: kernel(),
+            systemd: systemd_version,
         },
         platform: platform::gather(host, elsewhere, unit.is()),
         packet_filter: packet_filter::gather(unit.is(), host),
@@ -171,9 +179,16 @@ pub async fn unit(systemd: &Systemd, name: &str) -> error::Result<Seen<Unit>> {
         systemd.search_path(),
         systemd.environment()
     )?;
+    let has_read_files = match &unit {
+        Seen::Is(unit) if unit.needs_reload => systemd.has_read_files().await,
+        _ => None,
+    };
     Ok(unit.map(|mut unit| {
         let drop_ins = unit_files::drop_ins(&search_path, name);
         unit.files = unit_files::read(unit.fragment.iter().cloned().chain(drop_ins));
+        unit.newer_files = has_read_files.map_or_else(Vec::new, |read| {
+            unit_files::newer_than(read, unit.files.iter().map(|file| file.path.as_path()))
+        });
         unit.environment_files = std::mem::take(&mut unit.environment_files)
             .into_iter()
             .map(unit_files::variables)
@@ -231,6 +246,13 @@ fn distribution() -> Seen<String> {
             .trim()
             .to_owned()
     })
+}
+
+fn kernel() -> Seen<String> {
+    match nix::sys::utsname::uname() {
+        Ok(name) => Seen::Is(name.release().to_string_lossy().into_owned()),
+        Err(errno) => Seen::Unknown(errno.to_string()),
+    }
 }
 
 fn groups() -> Vec<u32> {

@@ -12,7 +12,9 @@ use crate::facts::{Facts, NetDriver, Network, OurDropIn, Seen, Session, Unit, ty
 use crate::request::{Intent, Proof};
 
 pub mod daemon_json;
+pub mod drift;
 pub mod dropin;
+pub mod settings;
 pub mod shadow;
 pub mod snippet;
 pub mod subnet;

@@ -5,7 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::capability;
 use crate::facts::Version;
@@ -24,7 +24,7 @@ pub const LONGEST_WAIT: i64 = 600;
 const BRIDGE_PREFIXES: std::ops::RangeInclusive<u8> = 32..=112;
 
 /// What a person, a file or a script asks for; what is left open has a default or is asked.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Args, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Request {
     /// RootlessKit's network driver [default: pasta, or slirp4netns where RootlessKit has no pasta]
@@ -106,7 +106,7 @@ pub struct Request {
 }
 
 /// `--net`
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Net {
     /// passt's pasta, which carries TCP, UDP and echo requests of both families
@@ -118,7 +118,7 @@ pub enum Net {
 }
 
 /// `--port-driver`
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum PortDriver {
     /// pasta forwards published ports itself
@@ -136,7 +136,7 @@ pub enum PortDriver {
 }
 
 /// `--new-networks`
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum NewNetworks {
     /// New networks have IPv6; before Engine 27, where they say `--ipv6`
@@ -146,7 +146,7 @@ pub enum NewNetworks {
 }
 
 /// `--uplink`
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Uplink {
     /// Where RootlessKit gives tap0 no IPv6 by itself
@@ -364,6 +364,18 @@ impl fmt::Display for SubnetChoice {
     }
 }
 
+impl Serialize for Mtu {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(self)
+    }
+}
+
+impl Serialize for SubnetChoice {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(self)
+    }
+}
+
 impl<'de> Deserialize<'de> for Mtu {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]
@@ -381,7 +393,9 @@ impl<'de> Deserialize<'de> for Mtu {
 }
 
 fn wait_online<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u16>, D::Error> {
-    let seconds = u16::deserialize(deserializer)?;
+    let Some(seconds) = Option::<u16>::deserialize(deserializer)? else {
+        return Ok(None);
+    };
     if i64::from(seconds) > LONGEST_WAIT {
         let error = format!("wait-online is not a number from 0 to {LONGEST_WAIT}");
         return Err(serde::de::Error::custom(error));

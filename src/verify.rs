@@ -116,7 +116,10 @@ pub async fn verify(facts: &Facts, socket: &Path, question: &Question<'_>) -> Ve
         sweep(socket, Leftovers::OfTheDead)
     );
     tracing::debug!("{evidence:?}");
-    judge::judge(&evidence, question.vantages, &diagnose(facts))
+    Verification {
+        since_setup: facts.since_setup(),
+        ..judge::judge(&evidence, question.vantages, &diagnose(facts))
+    }
 }
 
 /// Whether RootlessKit's netns gets out over IPv4; none where nobody knows, or where no IPv4 address

@@ -32,11 +32,13 @@ mod directory;
 pub mod down;
 mod entry;
 mod lock;
+mod made_for;
 mod named;
 mod trust;
 
 pub use entry::{Entry, Planned, State, Was, unchanged};
 pub use lock::Holder;
+pub use made_for::{MadeFor, relied_on};
 
 use lock::Lock;
 
@@ -279,6 +281,7 @@ impl Journal {
             restarted: false,
             deadline: None,
             planned,
+            made_for: None,
             invocation: String::new(),
             environment: BTreeMap::new(),
             replaces: None,

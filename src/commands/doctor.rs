@@ -4,11 +4,10 @@ use std::panic;
 
 use super::Scene;
 use crate::cli::{Doctor, Global};
-use crate::diagnose::{Examination, Severity, examine};
+use crate::diagnose::{Examination, Severity, examine, intent};
 use crate::error::{Error, Exit};
 use crate::host::process;
 use crate::report::{Report, human, json};
-use crate::request::Request;
 use crate::ui::Ui;
 
 /// Runs the command.
@@ -26,7 +25,7 @@ pub async fn run(arguments: &Doctor, global: &Global, ui: Ui) -> Report {
         Err(error) => return Report::failed("doctor", error),
     };
     let facts = &scene.facts;
-    let intent = Request::default().resolve(facts.rootlesskit_version());
+    let intent = intent(facts);
     // A rule that fails is told in its place.
     panic::set_hook(Box::new(|_| {}));
     let examination = examine(facts, &intent, &arguments.codes);

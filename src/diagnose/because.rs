@@ -71,13 +71,33 @@ const BRINGS_ABOUT: &[(&[Code], &[Code])] = &[
     ),
 ];
 
+/// A finding, as far as it may be a cause.
+struct Known {
+    code: Code,
+    severity: Severity,
+    explains: Option<Vec<Code>>,
+}
+
+impl Known {
+    /// Whether this one of its kind may bring that about.
+    fn may_explain(&self, code: Code) -> bool {
+        self.explains
+            .as_ref()
+            .is_none_or(|explained| explained.contains(&code))
+    }
+}
+
 /// The causes first, the worst first and else in the order in which a packet meets them, each with
 /// what it brings about after it. What is brought about is no more than a note of its own: the cause
 /// counts for it.
 pub(super) fn in_order(mut findings: Vec<Finding>) -> Vec<Finding> {
-    let known: Vec<(Code, Severity)> = findings
+    let known: Vec<Known> = findings
         .iter()
-        .map(|finding| (finding.code, finding.severity))
+        .map(|finding| Known {
+            code: finding.code,
+            severity: finding.severity,
+            explains: finding.explains.clone(),
+        })
         .collect();
     for finding in &mut findings {
         finding.because_of = causes(finding, &known);
@@ -106,17 +126,17 @@ pub(super) fn in_order(mut findings: Vec<Finding>) -> Vec<Finding> {
 
 /// A cause is at least as bad as what it brings about, and comes first where each would explain the
 /// other.
-fn causes(finding: &Finding, known: &[(Code, Severity)]) -> Vec<Code> {
+fn causes(finding: &Finding, known: &[Known]) -> Vec<Code> {
     let brings_about = |cause: Code, code: Code| {
         let mut rows = BRINGS_ABOUT.iter();
         rows.any(|(causes, brought)| causes.contains(&cause) && brought.contains(&code))
     };
     let mut causes: Vec<Code> = known
         .iter()
-        .filter(|(code, severity)| *code != finding.code && *severity <= finding.severity)
-        .filter(|(code, _)| brings_about(*code, finding.code))
-        .filter(|(code, _)| !brings_about(finding.code, *code))
-        .map(|(code, _)| *code)
+        .filter(|other| other.code != finding.code && other.severity <= finding.severity)
+        .filter(|other| brings_about(other.code, finding.code) && other.may_explain(finding.code))
+        .filter(|other| !brings_about(finding.code, other.code))
+        .map(|other| other.code)
         .collect();
     // The nearest is enough: what explains that explains this one too.
     let all = causes.clone();

@@ -8,7 +8,7 @@ use super::{Code, Cure, Finding, Severity};
 use crate::capability;
 use crate::facts::{DockerNetwork, Facts, Options, Unit};
 use crate::hostile::plain;
-use crate::request::{Intent, NewNetworks};
+use crate::request::{Intent, NewNetworks, SubnetChoice};
 
 pub(super) use collision::subnet_collides;
 
@@ -27,7 +27,10 @@ const POOLS: &str = "default-address-pools";
 /// More names than this tell nobody more.
 const MOST_NAMED: usize = 8;
 
-pub(super) fn bridge_without_ipv6(facts: &Facts) -> Option<Finding> {
+pub(super) fn bridge_without_ipv6(facts: &Facts, intent: &Intent) -> Option<Finding> {
+    if intent.subnet == SubnetChoice::None {
+        return None;
+    }
     let finding = |cure| {
         Finding::new(
             Code::BridgeWithoutIpv6,
@@ -47,11 +50,14 @@ pub(super) fn bridge_without_ipv6(facts: &Facts) -> Option<Finding> {
     } else {
         "\"ipv6\": true"
     };
-    let found = if configured(facts, &["ipv6"]) == Some(Value::Bool(true)) {
-        let key = seen(facts, &["ipv6"]);
-        found.seen(format!("{key}, with which dockerd has not been started"))
-    } else {
-        found.seen(seen(facts, &["ipv6"]))
+    let options = facts.unit.is().map(Unit::options).unwrap_or_default();
+    let not_taken_up = |place: String| format!("{place}, with which dockerd has not been started");
+    let found = match options.given("ipv6") {
+        Some(given) => found.seen(not_taken_up(format!("ExecStart= has {}", given.word))),
+        None if configured(facts, &["ipv6"]) == Some(Value::Bool(true)) => {
+            found.seen(not_taken_up(seen(facts, &["ipv6"])))
+        }
+        None => found.seen(seen(facts, &["ipv6"])),
     };
     Some(found.seen(format!("Engine {} needs {needed}", engine.version)))
 }

@@ -8,6 +8,7 @@ use crate::capability;
 use crate::facts::{Facts, Unit, UnitFile, WithoutModule, typed};
 use crate::hostile::plain;
 use crate::plan::dropin::parse;
+use crate::request::{Intent, SubnetChoice};
 
 /// What the legacy ip6tables needs of the kernel.
 const MODULES: &str = "ip6_tables ip6table_nat ip6table_filter";
@@ -93,7 +94,7 @@ fn iptables_missing(facts: &Facts) -> Option<Finding> {
             Code::IptablesOff,
             Severity::Broken,
             format!(
-                "{} is not on the PATH of the unit, and dockerd does not start without it",
+                "the unit's PATH does not lead to {}, without which dockerd does not start",
                 missing.join(" and ")
             ),
             install("iptables", facts),
@@ -162,7 +163,10 @@ fn for_tables(without: Option<&WithoutModule>) -> Vec<String> {
     ]
 }
 
-pub(super) fn ip6tables_off(facts: &Facts) -> Option<Finding> {
+pub(super) fn ip6tables_off(facts: &Facts, intent: &Intent) -> Option<Finding> {
+    if intent.subnet == SubnetChoice::None {
+        return None;
+    }
     let finding = |cure| {
         Finding::new(
             Code::Ip6tablesOff,

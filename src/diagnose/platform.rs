@@ -199,9 +199,9 @@ pub(super) fn wsl_without_systemd(facts: &Facts) -> Option<Finding> {
             "this distribution in WSL2 runs without systemd, so there is no user unit",
             Cure::Root(WITH_SYSTEMD.iter().map(|&line| line.to_owned()).collect()),
         )
-        .seen("what root sets holds from the next `wsl.exe --shutdown` on, once the distribution is open again")
         .seen(bus)
-        .seen("systemd needs WSL 0.67.6 or later: `wsl.exe --version`"),
+        .seen("systemd needs WSL 0.67.6 or later: `wsl.exe --version`")
+        .seen("what root sets holds from the next `wsl.exe --shutdown` on, once the distribution is open again"),
     )
 }
 

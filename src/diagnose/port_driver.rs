@@ -22,9 +22,9 @@ pub(super) fn mismatch(facts: &Facts) -> Option<Finding> {
     let port = starts.port_driver.as_ref()?;
     let refuses = match &driver {
         NetDriver::Pasta => NEVER_PASTAS.contains(&port.value.as_str()) || is_unknown(port, facts),
-        NetDriver::Slirp4netns => PASTAS.contains(&port.value.as_str()),
+        NetDriver::Slirp4netns => is_pastas(&port.value),
         NetDriver::GvisorTapVsock | NetDriver::Other(_) => {
-            PASTAS.contains(&port.value.as_str()) || port.value == "slirp4netns"
+            is_pastas(&port.value) || port.value == "slirp4netns"
         }
     };
     let runs = |kit: &RootlessKit| kit.net == driver && kit.port_driver == port.value;
@@ -48,6 +48,10 @@ pub(super) fn mismatch(facts: &Facts) -> Option<Finding> {
     })
 }
 
+fn is_pastas(port_driver: &str) -> bool {
+    PASTAS.contains(&port_driver)
+}
+
 /// A driver of a newer RootlessKit's.
 fn is_unknown(port: &Setting, facts: &Facts) -> bool {
     let version = facts.rootlesskit_version();
@@ -56,17 +60,19 @@ fn is_unknown(port: &Setting, facts: &Facts) -> bool {
 }
 
 fn refused(option: &str, net: &Setting, other: &Setting) -> Finding {
-    let cure = match (other.in_flags, net.in_flags) {
-        (false, false) => Cure::Setup,
-        // --ipv6 is wanted; the driver is not.
-        _ if option == "--ipv6" && !net.in_flags => Cure::Setup,
-        (true, false) => Cure::Words(format!(
+    let take_out = |option: &str| {
+        Cure::Words(format!(
             "take {option} out of DOCKERD_ROOTLESS_ROOTLESSKIT_FLAGS, then `rootless6 setup`"
-        )),
-        (_, true) => Cure::Words(format!(
-            "take --net={} out of DOCKERD_ROOTLESS_ROOTLESSKIT_FLAGS, then `rootless6 setup`",
-            net.value
-        )),
+        ))
+    };
+    let is_pasta = NetDriver::named(&net.value) == NetDriver::Pasta;
+    let is_wanted = option == "--ipv6" || is_pastas(&other.value);
+    let cure = if other.in_flags && !is_wanted {
+        take_out(option)
+    } else if net.in_flags && !is_pasta {
+        take_out(&format!("--net={}", net.value))
+    } else {
+        Cure::Setup
     };
     let finding = Finding::new(
         Code::PortDriverMismatch,
@@ -154,14 +160,18 @@ pub(super) fn loopback_publish_broken(facts: &Facts) -> Option<Finding> {
         let title = "ports that are published on loopback alone do not answer";
         (Severity::Weak, title)
     };
+    // Its port driver, builtin, answers on loopback (seen with RootlessKit 2.0.2).
+    let without_pasta = match facts.tools.slirp4netns {
+        Seen::Is(_) => ", or do without pasta: `rootless6 setup --net slirp4netns`",
+        _ => "",
+    };
     let finding = Finding::new(
         Code::LoopbackPublishBroken,
         severity,
         title,
-        Cure::Words(
-            "publish them on all addresses (`-p 8080:80`), which others reach too; RootlessKit 2.3.2 and later, as Docker Engine 27.5.1 brings it, needs no such detour"
-                .to_owned(),
-        ),
+        Cure::Words(format!(
+            "publish them on all addresses (`-p 8080:80`), which others reach too{without_pasta}; RootlessKit 2.3.2 and later, as Docker Engine 27.5.1 brings it, needs no such detour"
+        )),
     );
     let finding = ports.iter().fold(finding, |finding, port| {
         finding.seen(format!(

@@ -4,7 +4,7 @@ use super::starts_with::{Setting, starts_with};
 use super::{Code, Cure, Finding, Severity, install, uplink};
 use crate::capability;
 use crate::facts::{Facts, NetDriver, RootlessKit, Seen};
-use crate::request::DEFAULT_MTU;
+use crate::request::{DEFAULT_MTU, Intent, Net};
 
 /// pasta's window needs a queue that an MTU of 1500 does not leave it: throughput falls by a
 /// factor of ten and more (rootlesskit#615).
@@ -46,7 +46,10 @@ pub(super) fn without_pasta(facts: &Facts) -> Option<Finding> {
     )
 }
 
-pub(super) fn pasta_missing(facts: &Facts) -> Option<Finding> {
+pub(super) fn pasta_missing(facts: &Facts, intent: &Intent) -> Option<Finding> {
+    if is_chosen_instead(facts, intent) {
+        return None;
+    }
     let nowhere = facts.tools.pasta == Seen::Absent && facts.tools.pasta_elsewhere == Seen::Absent;
     (nowhere && has_pasta(facts)).then(|| {
         Finding::new(
@@ -56,6 +59,11 @@ pub(super) fn pasta_missing(facts: &Facts) -> Option<Finding> {
             install("passt", facts),
         )
     })
+}
+
+/// Whether slirp4netns was asked for though there is pasta.
+pub(super) fn is_chosen_instead(facts: &Facts, intent: &Intent) -> bool {
+    intent.net == Net::Slirp4netns && has_pasta(facts)
 }
 
 /// Whether there is a driver for pasta in RootlessKit; one that nobody knows counts as a new one.
@@ -139,10 +147,13 @@ fn not_taken_up(setting: &Setting) -> String {
     format!("{}, with which dockerd has not been started", setting.from)
 }
 
-pub(super) fn driver_without_icmp6(facts: &Facts) -> Option<Finding> {
+pub(super) fn driver_without_icmp6(facts: &Facts, intent: &Intent) -> Option<Finding> {
     let kit = facts.rootlesskit.is()?;
     let forwards = facts.slirp4netns_forwards_echo();
-    let (severity, cure) = if has_pasta(facts) {
+    let (severity, cure) = if is_chosen_instead(facts, intent) {
+        let words = "`rootless6 setup --net pasta` brings ping6 as well";
+        (Severity::Note, Cure::Words(words.to_owned()))
+    } else if has_pasta(facts) {
         (Severity::Broken, Cure::Setup)
     } else {
         (Severity::Weak, Cure::Words(PING6_NEEDS.to_owned()))

@@ -13,6 +13,7 @@ const USER_NAMESPACES: &str = "28633";
 /// Of a node that nobody but root may open; devtmpfs has it right, so whoever has changed it may do so
 /// again at the next boot (tmpfiles.d(5)).
 const OPEN_TUN: &[&str] = &[
+    "chmod a+rx /dev/net",
     "chmod 666 /dev/net/tun",
     "printf '%s\\n' 'z /dev/net/tun 0666 - - -' > /etc/tmpfiles.d/rootless6-tun.conf",
 ];
@@ -93,19 +94,22 @@ fn without_pasta(facts: &Facts) -> Finding {
 }
 
 pub(super) fn tun_unavailable(facts: &Facts) -> Option<Finding> {
-    let (what, lines) = match facts.start.tun.is()? {
-        TunUnusable::Absent => ("there is no tun device, /dev/net/tun", LOAD_TUN),
-        TunUnusable::Denied => ("/dev/net/tun is not for this user to open", OPEN_TUN),
+    let (what, seen, lines) = match facts.start.tun.is()? {
+        TunUnusable::Absent => (
+            "there is no tun device",
+            "/dev/net/tun does not exist, or has no driver",
+            LOAD_TUN,
+        ),
+        TunUnusable::Denied => (
+            "the tun device is not for this user to open",
+            "open /dev/net/tun: permission denied",
+            OPEN_TUN,
+        ),
     };
     let title = no_start(facts, what);
     let lines = lines.iter().map(|&line| line.to_owned()).collect();
     let cure = Cure::Root(lines);
-    Some(Finding::new(
-        Code::TunUnavailable,
-        Severity::Broken,
-        title,
-        cure,
-    ))
+    Some(Finding::new(Code::TunUnavailable, Severity::Broken, title, cure).seen(seen))
 }
 
 /// The kernel's own switches decide before AppArmor does.

@@ -17,18 +17,19 @@ pub(super) fn missing(facts: &Facts) -> Option<Finding> {
         .into_iter()
         .filter_map(|(file, seen)| Some((file, seen.is()?)))
         .collect();
-    let user = &facts.session.user;
-    let none = lacking.iter().any(|(_, few)| few.has == 0);
-    let (severity, title) = if none {
-        let what = format!("{user} has no subordinate users or groups to map");
-        (Severity::Broken, start::no_start(facts, &what))
-    } else {
-        let title = format!("{user} has fewer subordinate ids than images need: pulls fail");
-        (Severity::Weak, title)
-    };
     if lacking.is_empty() {
         return None;
     }
+    let user = &facts.session.user;
+    let none = |(file, few): &(&str, &TooFew)| (few.has == 0).then(|| kind(file));
+    let none: Vec<&str> = lacking.iter().filter_map(none).collect();
+    let (severity, title) = if none.is_empty() {
+        let title = format!("{user} has fewer subordinate ids than images need: pulls may fail");
+        (Severity::Weak, title)
+    } else {
+        let what = format!("{user} has no subordinate {} to map", none.join(" and "));
+        (Severity::Broken, start::no_start(facts, &what))
+    };
     let finding = Finding::new(Code::SubidsMissing, severity, title, add(facts, &lacking));
     let seen = |finding: Finding, (file, few): &(&str, &TooFew)| {
         finding.seen(match few.has {
@@ -37,6 +38,14 @@ pub(super) fn missing(facts: &Facts) -> Option<Finding> {
         })
     };
     Some(lacking.iter().fold(finding, seen))
+}
+
+fn kind(file: &str) -> &'static str {
+    if file.ends_with("subuid") {
+        "users"
+    } else {
+        "groups"
+    }
 }
 
 /// A range more is as good as a longer one.

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::{Code, Cure, Finding, Severity, rootlesskit};
+use super::{Code, Cure, Finding, Severity, drift, rootlesskit};
 use crate::facts::{self, Facts, Seen, Unit};
 use crate::hostile::plain;
 use crate::plan;
@@ -111,17 +111,32 @@ fn with_last_words(finding: Finding, unit: &Unit) -> Finding {
         .fold(finding, Finding::seen)
 }
 
-pub(super) fn needs_reload(facts: &Facts) -> Option<Finding> {
-    let unit = facts.unit.is()?;
-    unit.needs_reload.then(|| {
-        Finding::new(
-            Code::NeedsDaemonReload,
-            Severity::Weak,
-            format!("files of {} changed since systemd read them", unit.name),
-            Cure::Words("read them with `systemctl --user daemon-reload`".to_owned()),
+/// What systemd has not read is what setup wants, or nobody has asked for: whether that is what
+/// counts is [`drift`]'s to say.
+pub(super) fn needs_reload(facts: &Facts, intent: &Intent) -> Option<Finding> {
+    let unit = facts.unit.is().filter(|unit| unit.needs_reload)?;
+    let reload = "`systemctl --user daemon-reload`";
+    let (severity, cure) = if drift::is_due(facts, intent) {
+        let restart = format!("`systemctl --user restart {}`", facts.typed_unit());
+        (
+            Severity::Broken,
+            format!("read them with {reload}, then start dockerd with them: {restart}"),
         )
-        .seen("NeedDaemonReload=true")
-    })
+    } else {
+        (Severity::Weak, format!("read them with {reload}"))
+    };
+    let finding = Finding::new(
+        Code::NeedsDaemonReload,
+        severity,
+        format!("files of {} changed since systemd read them", unit.name),
+        Cure::Words(cure),
+    );
+    let seen = unit.not_read();
+    if seen.is_empty() {
+        return Some(finding.seen("NeedDaemonReload=true"));
+    }
+    let words = |(path, how): (&std::path::Path, &str)| format!("{} {how}", facts.short(path));
+    Some(seen.into_iter().map(words).fold(finding, Finding::seen))
 }
 
 /// What comes after our drop-in among the unit's files.
@@ -187,9 +202,9 @@ pub(super) fn environment_file_unknown(facts: &Facts) -> Option<Finding> {
     )
 }
 
-pub(super) fn path_lacks_pasta(facts: &Facts) -> Option<Finding> {
+pub(super) fn path_lacks_pasta(facts: &Facts, intent: &Intent) -> Option<Finding> {
     let pasta = facts.tools.pasta_elsewhere.is()?;
-    if !rootlesskit::has_pasta(facts) {
+    if !rootlesskit::has_pasta(facts) || rootlesskit::is_chosen_instead(facts, intent) {
         return None;
     }
     let path = facts.unit.is()?.effective("PATH").unwrap_or("not set");

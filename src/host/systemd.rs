@@ -47,6 +47,10 @@ trait Manager {
     #[zbus(property)]
     fn environment(&self) -> zbus::Result<Vec<String>>;
     #[zbus(property)]
+    fn units_load_timestamp(&self) -> zbus::Result<u64>;
+    #[zbus(property)]
+    fn units_load_finish_timestamp(&self) -> zbus::Result<u64>;
+    #[zbus(property)]
     fn unit_path(&self) -> zbus::Result<Vec<String>>;
     #[zbus(signal)]
     fn job_removed(
@@ -64,6 +68,8 @@ pub struct Systemd {
     connection: Connection,
     /// systemd's name on that connection.
     name: &'static str,
+    /// What it says of itself, `257.9-1~deb13u1`.
+    version: String,
     manager: ManagerProxy<'static>,
 }
 
@@ -95,12 +101,18 @@ impl Systemd {
             .build()
             .await?;
         // A bus may have been started by hand, with no systemd on it.
-        manager.version().await?;
+        let version = manager.version().await?;
         Ok(Self {
             connection,
             name,
+            version,
             manager,
         })
+    }
+
+    /// Its version, as it says itself: `257.9-1~deb13u1`.
+    pub fn version(&self) -> &str {
+        &self.version
     }
 
     /// Reads what the manager knows of a unit, loading it if it is not.
@@ -110,13 +122,10 @@ impl Systemd {
     pub async fn unit(&self, name: &str) -> Result<Seen<Unit>> {
         let read = async {
             let path = self.manager.load_unit(name).await?;
-            let unit = self
-                .properties(&path, "org.freedesktop.systemd1.Unit")
-                .await?;
-            let service = self
-                .properties(&path, "org.freedesktop.systemd1.Service")
-                .await?;
-            Ok::<_, zbus::Error>((unit, service))
+            tokio::try_join!(
+                self.properties(&path, "org.freedesktop.systemd1.Unit"),
+                self.properties(&path, "org.freedesktop.systemd1.Service")
+            )
         };
         let (unit, service) = read
             .await
@@ -126,6 +135,17 @@ impl Systemd {
             return Ok(Seen::Absent);
         }
         Ok(Seen::Is(unit))
+    }
+
+    /// When it read its files last, in microseconds since 1970, as far as it tells: at its start, or
+    /// at the last reload, of which older ones keep no record.
+    pub async fn has_read_files(&self) -> Option<u64> {
+        let (started, reloaded) = tokio::join!(
+            self.manager.units_load_finish_timestamp(),
+            self.manager.units_load_timestamp()
+        );
+        let last = reloaded.ok()?.max(started.unwrap_or_default());
+        Some(last).filter(|last| *last > 0)
     }
 
     /// The directories that units and drop-ins are looked for in, the first one first.

@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, UNIX_EPOCH};
 
 use crate::facts::{EnvironmentFile, Seen, UnitFile};
 use crate::plan::dropin;
@@ -82,6 +83,16 @@ pub(super) fn read(paths: impl IntoIterator<Item = PathBuf>) -> Vec<UnitFile> {
             Some(UnitFile { path, text })
         })
         .collect()
+}
+
+/// Those that were changed after that, in microseconds since 1970.
+pub(super) fn newer_than<'a>(micros: u64, paths: impl Iterator<Item = &'a Path>) -> Vec<PathBuf> {
+    let read = UNIX_EPOCH + Duration::from_micros(micros);
+    let is_newer = |path: &&Path| {
+        let changed = fs::metadata(path).and_then(|metadata| metadata.modified());
+        changed.is_ok_and(|changed| changed > read)
+    };
+    paths.filter(is_newer).map(Path::to_owned).collect()
 }
 
 /// With a character that systemd refuses in place of bytes that it refuses.

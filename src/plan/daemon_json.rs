@@ -51,7 +51,8 @@ impl Change {
         }
     }
 
-    fn path(&self) -> &[String] {
+    /// Keys from the top.
+    pub fn path(&self) -> &[String] {
         match self {
             Self::Set { path, .. } | Self::Append { path, .. } => path,
         }

@@ -38,6 +38,29 @@ pub(super) fn daemon_json(
     intent: &Intent,
     given: &Given,
 ) -> Result<(Option<FileChange>, Vec<String>)> {
+    let wishes = wishes(facts, intent, given)?;
+    if wishes.changes.is_empty() {
+        return Ok((None, wishes.notes));
+    }
+    let text = facts.daemon_json.text.is().map(String::as_str);
+    let after = edit(text, &wishes.changes).map_err(|error| {
+        Error::cannot(
+            Exit::NotApplied,
+            format!("change {}", facts.daemon_json.path.display()),
+        )
+        .caused_by(error)
+        .hint("mend the file by hand, then run `rootless6 setup` again")
+    })?;
+    let change = file_change(&facts.daemon_json.path, &facts.daemon_json.text, after)?;
+    Ok((change, wishes.notes))
+}
+
+/// What daemon.json does not say, and should.
+pub(super) fn lacking(facts: &Facts, intent: &Intent, given: &Given) -> Result<Vec<Change>> {
+    Ok(wishes(facts, intent, given)?.changes)
+}
+
+fn wishes<'a>(facts: &'a Facts, intent: &Intent, given: &Given) -> Result<Wishes<'a>> {
     let text = match &facts.daemon_json.text {
         Seen::Is(text) => Some(text.as_str()),
         Seen::Absent => None,
@@ -71,19 +94,7 @@ pub(super) fn daemon_json(
     };
     wishes.bridge(needs, intent, given);
     wishes.new_networks(needs, intent, given);
-    if wishes.changes.is_empty() {
-        return Ok((None, wishes.notes));
-    }
-    let after = edit(text, &wishes.changes).map_err(|error| {
-        Error::cannot(
-            Exit::NotApplied,
-            format!("change {}", facts.daemon_json.path.display()),
-        )
-        .caused_by(error)
-        .hint("mend the file by hand, then run `rootless6 setup` again")
-    })?;
-    let change = file_change(&facts.daemon_json.path, &facts.daemon_json.text, after)?;
-    Ok((change, wishes.notes))
+    Ok(wishes)
 }
 
 /// Whether dockerd must be restarted for daemon.json, though it is written already.

@@ -9,18 +9,18 @@ use crate::facts::{Facts, NetDriver, Seen, Unit, Version, typed, value_of};
 use crate::request::{Intent, Mtu, Net, PortDriver};
 
 /// RootlessKit's `--net`.
-const NET: &str = "DOCKERD_ROOTLESS_ROOTLESSKIT_NET";
+pub(super) const NET: &str = "DOCKERD_ROOTLESS_ROOTLESSKIT_NET";
 /// RootlessKit's `--port-driver`.
-const PORT_DRIVER: &str = "DOCKERD_ROOTLESS_ROOTLESSKIT_PORT_DRIVER";
+pub(super) const PORT_DRIVER: &str = "DOCKERD_ROOTLESS_ROOTLESSKIT_PORT_DRIVER";
 /// RootlessKit's `--mtu`.
-const MTU: &str = "DOCKERD_ROOTLESS_ROOTLESSKIT_MTU";
+pub(super) const MTU: &str = "DOCKERD_ROOTLESS_ROOTLESSKIT_MTU";
 /// Further options for RootlessKit, split at blanks.
-const FLAGS: &str = "DOCKERD_ROOTLESS_ROOTLESSKIT_FLAGS";
+pub(super) const FLAGS: &str = "DOCKERD_ROOTLESS_ROOTLESSKIT_FLAGS";
 
 /// Whether RootlessKit detaches its netns.
-const DETACH_NETNS: &str = "DOCKERD_ROOTLESS_ROOTLESSKIT_DETACH_NETNS";
+pub(super) const DETACH_NETNS: &str = "DOCKERD_ROOTLESS_ROOTLESSKIT_DETACH_NETNS";
 /// From here on it does unless it is told not to (moby:contrib/dockerd-rootless.sh).
-const SCRIPT_DETACHES: Version = Version::new(29, 5, 0);
+pub(super) const SCRIPT_DETACHES: Version = Version::new(29, 5, 0);
 
 /// Where the unit finds pasta and everything else.
 pub(super) const PATH: &str = "PATH";

@@ -13,8 +13,8 @@ pub(super) struct Files<'a> {
     pub(super) texts: Vec<&'a str>,
     /// How many of them come before ours.
     pub(super) before: usize,
-    /// What ours says now, if it is there.
-    ours: Option<&'a str>,
+    /// Where ours is and what it says now, if it is there.
+    ours: Option<(&'a Path, &'a str)>,
 }
 
 impl<'a> Files<'a> {
@@ -33,18 +33,30 @@ impl<'a> Files<'a> {
             paths: others.iter().map(|file| file.path.as_path()).collect(),
             texts: others.iter().map(|file| file.text.as_str()).collect(),
             before,
-            ours: ours.first().map(|file| file.text.as_str()),
+            ours: ours
+                .first()
+                .map(|file| (file.path.as_path(), file.text.as_str())),
         }
     }
 
     /// All that there is.
     pub(super) fn now(&self) -> Vec<&'a str> {
-        [&self.up_to_ours(), self.after()].concat()
+        self.all().into_iter().map(|(_, text)| text).collect()
+    }
+
+    /// All, with where they are.
+    pub(super) fn all(&self) -> Vec<(&'a Path, &'a str)> {
+        let mut others = self.paths.iter().copied().zip(self.texts.iter().copied());
+        let mut all: Vec<_> = others.by_ref().take(self.before).collect();
+        all.extend(self.ours);
+        all.extend(others);
+        all
     }
 
     /// As if nothing came after ours.
     pub(super) fn up_to_ours(&self) -> Vec<&'a str> {
-        [&self.texts[..self.before], self.ours.as_slice()].concat()
+        let ours = self.ours.map(|(_, text)| text);
+        [&self.texts[..self.before], ours.as_slice()].concat()
     }
 
     /// What comes after ours, and so has the last word.

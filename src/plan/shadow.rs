@@ -26,6 +26,7 @@ pub enum Does {
     Sets {
         name: String,
         value: String,
+        needed: String,
         line: usize,
     },
     /// An empty `Environment=`, `ExecStartPre=` or `ExecStartPost=` in a drop-in that sorts after
@@ -34,7 +35,11 @@ pub enum Does {
     /// `UnsetEnvironment=`, which the place of the file does not matter to.
     Unsets { name: String, line: usize },
     /// A variable in a file of `EnvironmentFile=`.
-    Overrides { name: String, value: String },
+    Overrides {
+        name: String,
+        value: String,
+        needed: String,
+    },
     /// A file of `EnvironmentFile=` that is not there, and the service does not start without.
     Missing,
     /// The same of one that cannot be read.
@@ -56,10 +61,19 @@ impl Shadow {
     pub fn seen(&self, facts: &Facts) -> String {
         let file = facts.short(&self.file);
         match &self.does {
-            Does::Sets { name, value, line } => format!("{file}, line {line}: {name}={value}"),
+            Does::Sets {
+                name,
+                value,
+                needed,
+                line,
+            } => format!("{file}, line {line}: {name}={value}; needed is {needed}"),
             Does::Empties { key, line } => format!("{file}, line {line}: an empty {key}="),
             Does::Unsets { name, line } => format!("{file}, line {line}: UnsetEnvironment={name}"),
-            Does::Overrides { name, value } => format!("{file}: {name}={value}"),
+            Does::Overrides {
+                name,
+                value,
+                needed,
+            } => format!("{file}: {name}={value}; needed is {needed}"),
             Does::Missing => format!("there is no {file}"),
             Does::Unreadable { why } => why.clone(),
         }
@@ -145,6 +159,7 @@ impl Files<'_> {
                 does: Does::Sets {
                     name: name.to_owned(),
                     value: set.value.clone(),
+                    needed: value.to_owned(),
                     line: set.line,
                 },
             }),
@@ -189,6 +204,7 @@ fn overridden(unit: &Unit, name: &str, value: &str) -> Option<Shadow> {
         does: Does::Overrides {
             name: name.to_owned(),
             value: theirs.to_owned(),
+            needed: value.to_owned(),
         },
     })
 }
@@ -248,7 +264,7 @@ mod tests {
             (
                 "/d/zzz.conf",
                 "[Service]\n\nEnvironment=B=1 'A=2 3'",
-                &["/d/zzz.conf, line 3: A=2 3"],
+                &["/d/zzz.conf, line 3: A=2 3; needed is 1"],
             ),
             (
                 "/d/zzz.conf",

@@ -12,15 +12,18 @@ use crate::ui::{FAINT, STRONG, Sign, advice, sign};
 use crate::verify::Verification;
 
 mod checks;
+mod codes;
 mod doctor;
 mod generations;
 mod ping;
 mod preview;
+mod settings;
 mod snippets;
 mod wrap;
 
 pub use checks::{checks_in_words, verdict, verdict_in_words, verification, verification_within};
-pub use doctor::{code_page, codes, examination, examination_in_short};
+pub use codes::{code_page, codes};
+pub use doctor::{examination, examination_in_short};
 pub use generations::{Generation, confirmed, cut_short, generations, in_force_already, unit_flag};
 pub use ping::{ping_event, pinged, vantage_point};
 pub use preview::{explanation, preview};
@@ -50,6 +53,7 @@ pub fn status(facts: &Facts, findings: &[Finding]) -> String {
             finding.code
         );
     }
+    text.push_str(&settings::beside(facts, &[], crate::ui::width()));
     let curable = findings.iter().any(|finding| finding.cure == Cure::Setup);
     match obstacle(findings, Wanted::best(findings)) {
         Ok(()) => {

@@ -6,6 +6,7 @@ use crate::facts::{ChosenBy, Facts, Seen};
 
 mod doctor;
 mod ping;
+mod settings;
 
 pub use doctor::{codes, examination};
 pub use ping::pinged;
@@ -78,6 +79,7 @@ pub fn status(facts: &Facts) -> Value {
                 }))
                 .collect::<Vec<_>>()
         }),
+        "settings": settings::settings(facts),
         "unknown": unknown(facts),
     })
 }

@@ -63,6 +63,7 @@ pub fn judge(evidence: &Evidence, asked: &[Vantage], findings: &[Finding]) -> Ve
         explanation: blame.why,
         hints: blame.hints,
         note: notes::beside(findings),
+        since_setup: None,
         host_loses_large_packets: case
             .seen(&Vantage::Host)
             .and_then(|host| host.path_mtu.as_ref())

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Vantage;
 use crate::diagnose::{Code, Severity};
+use crate::facts::Changed;
 use crate::request::Proof;
 
 /// How a check ended.
@@ -194,6 +195,8 @@ pub struct Verification {
     pub hints: Vec<String>,
     /// What else to know, if `docker` leads to another Engine than the one that was looked at.
     pub note: Option<String>,
+    /// What has another version than at setup; none where that is not known, or never was.
+    pub since_setup: Option<Vec<Changed>>,
     /// What was tried, in the order host, netns, containers, published ports.
     pub checks: Vec<Check>,
     /// Whether the host's own large packets are lost, too.

@@ -62,12 +62,10 @@ fn sees_what_the_helper_sees(lab: &Lab, status: &Value) {
         .unwrap()
         .iter()
         .flat_map(|interface| interface["addr_info"].as_array().into_iter().flatten())
-        .map(|address| {
-            format!(
-                "{}/{}",
-                address["local"].as_str().unwrap(),
-                address["prefixlen"]
-            )
+        .filter_map(|address| {
+            // Of another scope there is an empty object.
+            let local = address["local"].as_str()?;
+            Some(format!("{local}/{}", address["prefixlen"]))
         })
         .collect();
     assert_eq!(status["netns"]["ipv6_addresses"], Value::from(addresses));
@@ -112,7 +110,8 @@ fn executed(lab: &Lab, command: &str) -> Vec<String> {
         .stdout(Stdio::null())
         .status()
         .expect("strace is there: `apt-get install strace`");
-    assert!(status.success());
+    // Before setup doctor finds what is broken, which is 1.
+    assert!(matches!(status.code(), Some(0 | 1)), "{status}");
     let log = std::fs::read_to_string(Path::new(log.path())).unwrap();
     let mut lines = log.lines().filter(|line| line.contains("execve("));
     let program = |line: &str| line.split('"').nth(1).unwrap_or_default().to_owned();

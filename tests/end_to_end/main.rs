@@ -44,6 +44,7 @@ mod start_up;
 mod table;
 mod undo;
 mod units;
+mod upgrades;
 mod verify;
 mod watchdog;
 mod wizard;

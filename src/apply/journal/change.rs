@@ -13,6 +13,7 @@ use crate::apply::place::{Place, Tree};
 use crate::apply::refusal::Why;
 use crate::apply::{Edit, Restored};
 use crate::error::{Doing, Result};
+use crate::facts::Written;
 use crate::plan::FileChange;
 
 /// What temporary files are called, a number of their own after it.
@@ -101,6 +102,15 @@ impl Change {
             Some(Why::Errno(errno)) => errno == Errno::NOTDIR,
             Some(_) => true,
         }
+    }
+
+    /// What it has left in the file, where that is text.
+    pub(super) fn left(&self) -> Option<Written> {
+        Some(Written {
+            path: self.path.clone(),
+            through: self.through.clone(),
+            text: String::from_utf8(self.after.bytes().ok()?).ok()?,
+        })
     }
 
     fn edit(&self, now: &Image) -> Option<Edit> {

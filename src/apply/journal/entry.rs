@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::change::Change;
+use super::made_for::{MadeFor, as_far_as_known};
 use super::{Journal, named};
 use crate::apply::Restored;
 use crate::apply::checkpoint;
@@ -88,6 +89,13 @@ pub struct Entry {
     /// What it was to do, for people.
     #[serde(default)]
     pub planned: Planned,
+    /// What was asked for, and the versions that it was made for; none in older entries.
+    #[serde(
+        default,
+        deserialize_with = "as_far_as_known",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub made_for: Option<MadeFor>,
     pub(super) changes: Vec<Change>,
     #[serde(with = "named::list")]
     pub(super) made_directories: Vec<PathBuf>,

@@ -24,6 +24,8 @@ pub(super) struct Prepared {
     pub(super) scene: Scene,
     pub(super) journal: Journal,
     pub(super) plan: Plan,
+    /// What is asked for.
+    pub(super) request: Request,
     /// What becomes of docker0.
     pub(super) subnet: SubnetChoice,
     pub(super) restarts: bool,
@@ -57,6 +59,9 @@ pub(super) async fn prepare(
     let plan = rehearsed_plan(arguments, &scene, &intent, at_hand, &targets, (ui, steps)).await?;
     if plan.is_empty() || (plan.files.is_empty() && arguments.no_restart) {
         nothing_to_do(arguments, &scene, &targets, (&plan, intent.subnet), record).await;
+        if let (Ok(Some(journal)), true) = (&journal, plan.is_empty()) {
+            see_again(journal, &scene, &request);
+        }
         return Ok(None);
     }
     if let Some(error) = snippet::locked(&scene.facts, &plan) {
@@ -95,6 +100,7 @@ pub(super) async fn prepare(
         scene,
         journal,
         plan,
+        request,
         subnet: intent.subnet,
         restarts,
         stopping,
@@ -236,6 +242,14 @@ async fn nothing_to_do(
         record.verification = Some(verification.accepting(plan.proof));
     }
     record.text = human::nothing_to_do(plan.restart, record.verification.as_ref());
+}
+
+/// What changed since the last setup is old news from now on. Nobody is worse off without that.
+fn see_again(journal: &Journal, scene: &Scene, request: &Request) {
+    let versions = scene.facts.versions();
+    if let Err(error) = journal.see_again(&scene.host.unit, request, versions) {
+        tracing::info!("the journal still has the versions of an earlier setup: {error}");
+    }
 }
 
 fn planned(host: &Host, plan: &Plan, restarts: bool) -> Vec<Step> {

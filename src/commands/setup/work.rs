@@ -6,11 +6,12 @@ use super::inputs::unchanged;
 use super::vantages::vantages;
 use super::{Prepared, Record, Scene};
 use crate::apply::deadline::Deadline;
-use crate::apply::journal::{Entry, State, Was};
+use crate::apply::journal::{Entry, MadeFor, State, Was};
 use crate::apply::restart::{SETTLING, Started};
 use crate::apply::{Afterwards, Restored, Site, checkpoint, watchdog};
 use crate::cli::Setup;
 use crate::error::{Error, Exit, Result};
+use crate::facts::{ReliedOn, Seen, Versions};
 use crate::host::probe_container::Leftovers;
 use crate::host::process::Signals;
 use crate::inspect;
@@ -56,6 +57,7 @@ impl Work<'_> {
         } = self.prepared;
         let unit = unchanged(scene).await?;
         let mut entry = journal.begin_planned(&self.site.host.unit, was(scene), plan)?;
+        entry.made_for = Some(self.made_for(scene.facts.versions()));
         self.site.begin(plan, &unit, journal, &mut entry).await?;
         let worked = tokio::select! {
             // One that came before the first effect comes before it here, too.
@@ -102,10 +104,27 @@ impl Work<'_> {
                 entry.deadline = Some(Deadline::after(seconds));
                 entry.mark(journal, State::Unconfirmed)?;
             }
-            None => journal.settle(entry)?,
+            None => {
+                journal.settle(entry)?;
+                self.see_again(entry);
+            }
         }
         checkpoint::pass("marked");
         Ok(())
+    }
+
+    /// A mere restart leaves no generation that stands: what changed since is recorded where the
+    /// settings are. Nobody is worse off without that.
+    fn see_again(&self, entry: &Entry) {
+        let Some(made_for) = entry.made_for.clone().filter(|_| entry.is_empty()) else {
+            return;
+        };
+        let Prepared {
+            journal, request, ..
+        } = self.prepared;
+        if let Err(error) = journal.see_again(&entry.unit, request, made_for.versions) {
+            tracing::info!("the journal has the versions of an earlier setup: {error}");
+        }
     }
 
     /// The proof and the settle window are over when both are.
@@ -120,24 +139,33 @@ impl Work<'_> {
         let started = self.site.restart_for(&self.prepared.journal, entry).await?;
         steps.done();
         let proof = async {
-            self.prove(&started, steps, record).await?;
+            let versions = self.prove(&started, steps, record).await?;
             let seconds = SETTLING.as_secs();
             steps.begin(&format!(
                 "see that {unit} still runs {seconds} s after its first answer"
             ));
-            Ok(())
+            Ok(versions)
         };
-        tokio::try_join!(proof, self.site.stays_up(&started))?;
+        let (versions, ()) = tokio::try_join!(proof, self.site.stays_up(&started))?;
+        if let Some(versions) = versions {
+            entry.made_for = Some(self.made_for(versions));
+        }
         checkpoint::pass("settled");
         steps.done();
         Ok(())
     }
 
-    async fn prove(&self, started: &Started, steps: &mut Steps, record: &mut Record) -> Result<()> {
+    /// Gives the versions that run now, if it has looked.
+    async fn prove(
+        &self,
+        started: &Started,
+        steps: &mut Steps,
+        record: &mut Record,
+    ) -> Result<Option<Versions>> {
         let Some(targets) = &self.prepared.targets else {
-            return Ok(());
+            return Ok(None);
         };
-        let verification = self.verify(targets, steps).await;
+        let (verification, versions) = self.verify(targets, steps).await;
         let failed = (!verification.passes()).then(|| unproved(&verification));
         record.verification = Some(verification);
         checkpoint::pass("proved");
@@ -147,13 +175,26 @@ impl Work<'_> {
                 self.site.still_runs(started).await?;
                 Err(error)
             }
-            _ => Ok(()),
+            _ => Ok(Some(versions)),
         }
     }
 
-    async fn verify(&self, targets: &Targets, steps: &mut Steps) -> Verification {
+    fn made_for(&self, versions: Versions) -> MadeFor {
+        MadeFor {
+            request: Some(self.prepared.request.clone()),
+            versions,
+            seen_again: None,
+        }
+    }
+
+    async fn verify(&self, targets: &Targets, steps: &mut Steps) -> (Verification, Versions) {
         let Site { host, systemd, .. } = &self.site;
-        let facts = inspect::gather(host, Ok(systemd)).await;
+        let mut facts = inspect::gather(host, Ok(systemd)).await;
+        // What is being put in place is judged by what is asked for now.
+        facts.relied_on = Seen::Is(ReliedOn {
+            request: Some(self.prepared.request.clone()),
+            ..ReliedOn::default()
+        });
         let vantages = vantages(&facts, self.prepared.subnet);
         steps.begin(if vantages.contains(&Vantage::Container) {
             "prove it from the host, RootlessKit's netns and a container"
@@ -170,7 +211,7 @@ impl Work<'_> {
         if verification.passes() {
             steps.done();
         }
-        verification
+        (verification, facts.versions())
     }
 
     async fn take_back(

@@ -7,18 +7,28 @@ use super::{Code, Cure, Facts, Finding, POOLS, Severity, Unit, plain};
 use crate::capability;
 use crate::facts::{Address, NetDriver};
 use crate::plan::subnet::{Subnet, TAP_NETWORK};
+use crate::request::{Intent, SubnetChoice};
+
+/// Whose subnet it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Of {
+    Docker0,
+    Pool,
+    Network,
+}
 
 /// A subnet that is, or may become, a network of the Engine's.
 struct Taken {
-    /// Whose it is: `docker0`, `the network NAME`, `the pool`.
-    whose: String,
+    /// Which it is, in words, the subnet included.
+    name: String,
+    of: Of,
     subnet: Subnet,
     /// Where that is written, if it is.
     written: Option<String>,
     cure: Cure,
 }
 
-pub(in super::super) fn subnet_collides(facts: &Facts) -> Option<Finding> {
+pub(in super::super) fn subnet_collides(facts: &Facts, intent: &Intent) -> Option<Finding> {
     let taken: Vec<Taken> = docker0(facts)
         .into_iter()
         .chain(pools(facts))
@@ -26,7 +36,7 @@ pub(in super::super) fn subnet_collides(facts: &Facts) -> Option<Finding> {
         .collect();
     let findings = taken
         .iter()
-        .filter_map(|taken| with_tap(facts, taken).or_else(|| with_host(facts, taken)));
+        .filter_map(|taken| with_tap(facts, taken).or_else(|| with_host(facts, intent, taken)));
     let mut findings: Vec<Finding> = findings.collect();
     findings.sort_by_key(|finding| finding.severity);
     let mut findings = findings.into_iter();
@@ -54,7 +64,8 @@ fn docker0(facts: &Facts) -> Option<Taken> {
         ),
     };
     Some(Taken {
-        whose: "docker0".to_owned(),
+        name: format!("docker0's subnet {text}"),
+        of: Of::Docker0,
         subnet: text.parse().ok()?,
         written: Some(written),
         cure,
@@ -69,7 +80,8 @@ fn pools(facts: &Facts) -> Vec<Taken> {
         .flatten()
         .filter_map(|pool| pool.get("base")?.as_str());
     let taken = |subnet: Subnet| Taken {
-        whose: "the pool for new networks".to_owned(),
+        name: format!("the pool {subnet} for new networks"),
+        of: Of::Pool,
         subnet,
         written: Some(format!(
             "{POOLS} in {}",
@@ -101,7 +113,8 @@ fn networks(facts: &Facts) -> Vec<Taken> {
             cure: Cure::Words(format!(
                 "make {name} again with another subnet: `docker network rm` and `docker network create --ipv6`"
             )),
-            whose: format!("the network {name}"),
+            name: format!("{name}'s subnet {subnet}"),
+            of: Of::Network,
             subnet,
             written: None,
         }
@@ -118,9 +131,14 @@ fn with_tap(facts: &Facts, taken: &Taken) -> Option<Finding> {
     } else {
         (Severity::Weak, "will overlap, from RootlessKit 3.2 on,")
     };
+    // A pool is not a network yet.
+    let severity = match taken.of {
+        Of::Pool => Severity::Weak,
+        Of::Docker0 | Of::Network => severity,
+    };
     let title = format!(
-        "{}'s subnet {} {verb} the network that RootlessKit uses itself",
-        taken.whose, taken.subnet
+        "{} {verb} the network that RootlessKit uses itself",
+        taken.name
     );
     let finding = Finding::new(Code::SubnetCollides, severity, title, taken.cure.clone());
     let finding = taken.written.iter().fold(finding, Finding::seen);
@@ -154,8 +172,10 @@ fn may_be_taps(facts: &Facts) -> bool {
     is_there || slirp4netns || can.fixed_tap || !can.pasta
 }
 
-/// Who is in a network of the host's is not reached from containers that have it as well.
-fn with_host(facts: &Facts, taken: &Taken) -> Option<Finding> {
+/// Who is in a network of the host's is not reached from containers that have it as well. docker0
+/// gives out the first addresses of its subnet, a host's own among them (seen with Engine 28.5: no
+/// answer comes back; 26.1 makes them from the hardware's).
+fn with_host(facts: &Facts, intent: &Intent, taken: &Taken) -> Option<Finding> {
     let host = facts.host.network.is()?;
     // Bridges of another Engine's are nobody's way out.
     let is_bridge = |name: &str| name == "docker0" || name.starts_with("br-");
@@ -163,18 +183,35 @@ fn with_host(facts: &Facts, taken: &Taken) -> Option<Finding> {
         .global()
         .filter(|address| !is_bridge(&address.interface))
         .find(|address| Subnet::around(address.address, address.prefix).overlaps(taken.subnet))?;
-    let title = format!(
-        "{}'s subnet {} overlaps the host's own network, whose machines containers cannot reach then",
-        taken.whose, taken.subnet
-    );
-    let cure = match &taken.cure {
-        Cure::Setup => Cure::Words(
+    let is_within = |address: &Address| Subnet::around(address.address, 128).overlaps(taken.subnet);
+    let in_order = facts
+        .engine_version()
+        .is_some_and(|version| !capability::engine(version).fixed_cidr_v6);
+    let on_tap = facts
+        .tap
+        .is()
+        .is_some_and(|tap| tap.global().any(is_within));
+    let (severity, limit) = if in_order && on_tap && taken.of == Of::Docker0 {
+        (
+            Severity::Broken,
+            "and a container gets the host's own address",
+        )
+    } else {
+        (
+            Severity::Weak,
+            "whose machines containers cannot reach then",
+        )
+    };
+    let title = format!("{} overlaps the host's own network, {limit}", taken.name);
+    let cure = match (&taken.cure, intent.subnet) {
+        (Cure::Setup, SubnetChoice::Named(_)) => Cure::Setup,
+        (Cure::Setup, _) => Cure::Words(
             "choose another one: `rootless6 setup --subnet CIDR`, from fd00::/8 with 40 random bits"
                 .to_owned(),
         ),
-        cure => cure.clone(),
+        (cure, _) => cure.clone(),
     };
-    let finding = Finding::new(Code::SubnetCollides, Severity::Weak, title, cure);
+    let finding = Finding::new(Code::SubnetCollides, severity, title, cure);
     let finding = taken.written.iter().fold(finding, Finding::seen);
     Some(finding.seen(format!(
         "the host has {}/{} on {}",

@@ -29,6 +29,10 @@ pub fn verification_within(verification: &Verification, width: Option<usize>) ->
     }
     text.push_str(&evidence::table(verification, width));
     text.push_str(&evidence::remarks(verification, width));
+    let since = super::settings::since_setup(verification.since_setup.as_deref(), width);
+    if !since.is_empty() {
+        let _ = write!(text, "\n{since}");
+    }
     let weak = weaknesses(verification, width);
     if !weak.is_empty() {
         let _ = write!(text, "\n{weak}");

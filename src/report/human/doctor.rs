@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::wrap::wrap;
-use crate::diagnose::{Code, Cure, Examination, Finding, Group, Severity, for_root};
+use crate::diagnose::{Cure, Examination, Finding, Severity, for_root};
 use crate::facts::Facts;
 use crate::hostile::plain;
 use crate::ui::{FAINT, STRONG, Sign, sign};
@@ -39,6 +39,7 @@ pub fn examination(facts: &Facts, examination: &Examination) -> String {
         add_evidence(&mut text, finding, "seen", width);
     }
     text.push_str(&root_block(findings));
+    text.push_str(&super::settings::beside(facts, findings, width));
     text.push_str(&doubts(facts, examination, width));
     if !text.is_empty() {
         text.push('\n');
@@ -161,33 +162,4 @@ fn sum(facts: &Facts, examination: &Examination) -> String {
             "{mark} nothing that could be seen speaks against IPv6; `rootless6 verify` proves it"
         )
     }
-}
-
-/// `doctor --list` and `explain`: all codes, by where they are found.
-pub fn codes() -> String {
-    let mut text = String::new();
-    let mut group: Option<Group> = None;
-    for code in Code::ALL {
-        if group != Some(code.group()) {
-            group = Some(code.group());
-            let _ = writeln!(text, "{STRONG}{:?}{STRONG:#}", code.group());
-        }
-        let _ = writeln!(text, "  {:<32}{}", code.name(), code.title());
-    }
-    text
-}
-
-/// `explain CODE`.
-pub fn code_page(code: Code) -> String {
-    let mut text = String::new();
-    for line in code.page().lines() {
-        let _ = match line.strip_prefix('#') {
-            Some(heading) => {
-                let heading = heading.trim_start_matches('#').trim_start();
-                writeln!(text, "{STRONG}{heading}{STRONG:#}")
-            }
-            None => writeln!(text, "{line}"),
-        };
-    }
-    text
 }

@@ -17,6 +17,8 @@ pub fn examination(facts: &Facts, examination: &Examination) -> Value {
         "findings": findings,
         "needs_root": for_root(&examination.findings),
         "failed": examination.failed,
+        "settings": super::settings::settings(facts),
+        "since_setup": facts.since_setup(),
         "unknown": unknown,
     })
 }

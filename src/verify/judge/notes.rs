@@ -14,12 +14,12 @@ pub(super) fn beside(findings: &[Finding]) -> Option<String> {
     beside.map(|finding| finding.title.clone())
 }
 
-/// Findings that are weak, and what the checks themselves show.
+/// Findings that are weak, settings that the next start may lose, and what the checks themselves show.
 pub(super) fn weak(case: &Case<'_>, cause: Option<Code>, checks: &[Check]) -> Vec<Weakness> {
-    let weak = case
-        .findings
-        .iter()
-        .filter(|finding| finding.severity == Severity::Weak && Some(finding.code) != cause);
+    let weak = case.findings.iter().filter(|finding| {
+        let matters = finding.severity == Severity::Weak || finding.code == Code::SettingsDrifted;
+        matters && Some(finding.code) != cause
+    });
     let weak = weak.map(|finding| {
         let blame = explain::finding(case, finding.code);
         let words: Vec<String> = blame.why.into_iter().chain(blame.hints).collect();

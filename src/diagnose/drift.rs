@@ -1,0 +1,169 @@
+//! What runs, what is written, and what setup has left there: where they part, the next start of
+//! dockerd is not like this one.
+
+use super::{Code, Cure, Finding, Severity};
+use crate::facts::Facts;
+use crate::plan::drift::{Drift, Drifted, Part, drift};
+use crate::plan::settings::{
+    By, NAME_BRIDGE, NAME_IPV6, NAME_MTU, NAME_NET, NAME_PORT_DRIVER, NAME_UPLINK, Setting,
+    settings,
+};
+use crate::request::Intent;
+
+const OF_ROOTLESSKIT: &[Code] = &[
+    Code::DriverWithoutIpv6,
+    Code::DriverWithoutIcmp6,
+    Code::Ipv6FlagMissing,
+    Code::PortDriverMismatch,
+    Code::PortDriverWithoutIpv6,
+    Code::MtuTrap,
+    Code::RootlesskitWithoutIpv6Config,
+];
+const OF_TAP: &[Code] = &[Code::RootlesskitWithoutIpv6Config];
+const OF_BRIDGE: &[Code] = &[
+    Code::BridgeWithoutIpv6,
+    Code::Ip6tablesOff,
+    Code::SubnetCollides,
+];
+const OF_NEW_NETWORKS: &[Code] = &[Code::NewNetworksWithoutIpv6];
+
+pub(super) fn settings_drifted(facts: &Facts, intent: &Intent) -> Option<Finding> {
+    let drift = drift(facts, intent);
+    let apart = apart(facts);
+    if !drift.edited.is_empty() {
+        let title = if apart
+            .iter()
+            .any(|(_, severity)| *severity == Severity::Broken)
+        {
+            "settings that setup has put in place were taken away or changed; the next start of dockerd goes by that"
+        } else {
+            "settings that setup has put in place were taken away or changed"
+        };
+        return Some(of_drifted(title, &[&drift.edited, &drift.needed]));
+    }
+    if !drift.needed.is_empty() {
+        let title = "what was enough at setup is not enough for the versions that are here now";
+        return Some(of_drifted(title, &[&drift.needed]));
+    }
+    not_live(facts, &apart).or_else(|| idle(&drift))
+}
+
+fn of_drifted(title: &str, all: &[&Vec<Drifted>]) -> Finding {
+    let all = || all.iter().copied().flatten();
+    let severity = all().map(|drifted| severity_of(drifted.part)).min();
+    let severity = severity.unwrap_or(Severity::Note);
+    let mut finding = Finding::new(Code::SettingsDrifted, severity, title, Cure::Setup);
+    finding.explains = Some(
+        all()
+            .flat_map(|drifted| explained_by(drifted.part))
+            .copied()
+            .collect(),
+    );
+    all().fold(finding, |finding, drifted| finding.seen(&drifted.seen))
+}
+
+fn severity_of(part: Part) -> Severity {
+    match part {
+        Part::RootlessKit | Part::Tap | Part::Bridge => Severity::Broken,
+        Part::Wait | Part::NewNetworks => Severity::Weak,
+    }
+}
+
+fn explained_by(part: Part) -> &'static [Code] {
+    match part {
+        Part::RootlessKit => OF_ROOTLESSKIT,
+        Part::Tap => OF_TAP,
+        Part::Wait => &[],
+        Part::Bridge => OF_BRIDGE,
+        Part::NewNetworks => OF_NEW_NETWORKS,
+    }
+}
+
+fn idle(drift: &Drift) -> Option<Finding> {
+    let idle = drift.idle.first()?;
+    let mut finding = Finding::new(
+        Code::SettingsDrifted,
+        Severity::Note,
+        "a step of setup is no longer needed with the versions that are here now",
+        Cure::Setup,
+    );
+    finding.explains = Some(Vec::new());
+    Some(finding.seen(&idle.seen))
+}
+
+/// Settings that do not run as they are written, and how much that matters.
+fn apart(facts: &Facts) -> Vec<(Setting, Severity)> {
+    let relied_on = facts.relied_on.is();
+    let is_relied_on = |name: &str| {
+        let mut variables = relied_on.into_iter().flat_map(|it| &it.environment);
+        let suffix = format!("_{}", name.to_ascii_uppercase());
+        variables.any(|(variable, _)| variable.ends_with(&suffix))
+    };
+    let differing = settings(facts)
+        .into_iter()
+        .filter(|it| it.differs() == Some(true));
+    differing
+        .map(|setting| {
+            let severity = match setting.name {
+                NAME_NET | NAME_IPV6 | NAME_BRIDGE | NAME_UPLINK => Severity::Broken,
+                NAME_PORT_DRIVER | NAME_MTU if is_relied_on(setting.name) => Severity::Broken,
+                _ => Severity::Note,
+            };
+            (setting, severity)
+        })
+        // A default is only what the table has; a running RootlessKit knows better.
+        .filter(|(setting, severity)| {
+            *severity == Severity::Broken || !matches!(setting.by, By::Default(_))
+        })
+        .collect()
+}
+
+/// Whether what waits for the next start of dockerd changes anything for IPv6.
+pub(super) fn is_due(facts: &Facts, intent: &Intent) -> bool {
+    let is_broken = |(_, severity): &(Setting, Severity)| *severity == Severity::Broken;
+    apart(facts).iter().any(is_broken) && drift(facts, intent).edited.is_empty()
+}
+
+fn not_live(facts: &Facts, apart: &[(Setting, Severity)]) -> Option<Finding> {
+    let severity = apart.iter().map(|(_, severity)| *severity).min()?;
+    let restart = format!(
+        "`systemctl --user restart {}` takes up what is written, `rootless6 setup` what IPv6 needs",
+        facts.typed_unit()
+    );
+    let cure = if facts.relied_on.is().is_some() {
+        Cure::Setup
+    } else {
+        Cure::Words(restart)
+    };
+    let title = "dockerd runs with other settings than those it will start with next time";
+    let mut finding = Finding::new(Code::SettingsDrifted, severity, title, cure);
+    let explained = apart.iter().filter(|(_, each)| *each == Severity::Broken);
+    let explained = explained.flat_map(|(setting, _)| match setting.name {
+        NAME_BRIDGE => OF_BRIDGE,
+        NAME_UPLINK => OF_TAP,
+        _ => OF_ROOTLESSKIT,
+    });
+    finding.explains = Some(explained.copied().collect());
+    let seen = apart.iter().map(|(setting, _)| in_words(facts, setting));
+    Some(seen.fold(finding, Finding::seen))
+}
+
+/// A setting that differs, in one line.
+fn in_words(facts: &Facts, setting: &Setting) -> String {
+    let value = |seen: &crate::facts::Seen<String>| seen.is().cloned().unwrap_or_default();
+    let by = match &setting.by {
+        By::File { file, line } => {
+            let line = line.map(|line| format!(", line {line}"));
+            format!(" by {}{}", facts.short(file), line.unwrap_or_default())
+        }
+        By::Default(of) => format!(", the default of {of}"),
+        By::Manager => ", by the environment of the user's systemd".to_owned(),
+        By::Unknown => String::new(),
+    };
+    format!(
+        "{} is {} now, and will be {}{by}",
+        setting.name.replace('_', " "),
+        value(&setting.running),
+        value(&setting.configured)
+    )
+}
