@@ -32,7 +32,7 @@ fn without_any_rights_doctor_tells_what_it_can() {
     ))
     .exits(0);
     for who in [
-        "setpriv --reuid=65534 --regid=65534 --clear-groups env -i PATH=/usr/bin:/bin",
+        "setpriv --reuid=65534 --regid=65534 --clear-groups env -i HOME=/ PATH=/usr/bin:/bin",
         "setpriv --reuid=4711 --regid=4711 --clear-groups env -i HOME=/",
         "setpriv --reuid=4711 --regid=4711 --clear-groups env -i HOME=/nowhere XDG_RUNTIME_DIR=/nowhere XDG_CONFIG_HOME=/nowhere",
         "setpriv --reuid=1000 --regid=1000 --clear-groups env -i HOME=/root XDG_RUNTIME_DIR=/run/user/0",
