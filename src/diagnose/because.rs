@@ -72,6 +72,24 @@ const BRINGS_ABOUT: &[(&[Code], &[Code])] = &[
         &[Code::DriverWithoutIpv6, Code::DriverWithoutIcmp6],
     ),
     (&[Code::IptablesOff], &[Code::Ip6tablesOff]),
+    (
+        // What it would say nobody can read.
+        &[Code::DaemonJsonInvalid],
+        &[
+            Code::BridgeWithoutIpv6,
+            Code::Ip6tablesOff,
+            Code::NewNetworksWithoutIpv6,
+        ],
+    ),
+    (
+        // Where Docker is another one, nobody misses the unit.
+        &[
+            Code::DockerDesktop,
+            Code::EngineNotRootless,
+            Code::ContextElsewhere,
+        ],
+        &[Code::UnitMissing, Code::UnitNotRunning],
+    ),
     (&[Code::Ipv6FlagMissing], &[Code::PortDriverWithoutIpv6]),
     (
         &[Code::SettingsDrifted],
