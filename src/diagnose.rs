@@ -79,6 +79,8 @@ pub struct Finding {
     pub cure: Cure,
     /// What it brings about here, where that is less than a finding of this code may.
     explains: Option<Vec<Code>>,
+    /// Its parts, and the codes that say more of each: where all are found, it stands behind them.
+    stands_behind: Vec<&'static [Code]>,
 }
 
 impl Finding {
@@ -91,12 +93,18 @@ impl Finding {
             because_of: Vec::new(),
             cure,
             explains: None,
+            stands_behind: Vec::new(),
         }
     }
 
     fn seen(mut self, evidence: impl Into<String>) -> Self {
         self.evidence.push(evidence.into());
         self
+    }
+
+    /// Whether it only says how what others tell has come about.
+    pub fn stands_behind_others(&self) -> bool {
+        !self.stands_behind.is_empty()
     }
 
     /// Whether the Engine, if any answers, has no RootlessKit of this user's behind it.

@@ -22,7 +22,7 @@ pub fn examination(facts: &Facts, examination: &Examination) -> String {
     let findings = &examination.findings;
     for (place, finding) in findings.iter().enumerate() {
         if !finding.because_of.is_empty() {
-            labelled(&mut text, "so", &named(finding), width);
+            labelled(&mut text, connection(finding), &named(finding), width);
             add_evidence(&mut text, finding, "", width);
             continue;
         }
@@ -56,6 +56,15 @@ pub fn examination_in_short(examination: &Examination) -> String {
         let _ = writeln!(text, "{}{}", marked(finding.severity), named(finding));
         text
     })
+}
+
+/// What is folded follows from what stands above it, or came before it.
+fn connection(finding: &Finding) -> &'static str {
+    if finding.stands_behind_others() {
+        "for"
+    } else {
+        "so"
+    }
 }
 
 fn named(finding: &Finding) -> String {
