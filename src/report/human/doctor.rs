@@ -116,23 +116,31 @@ pub(super) fn root_block(findings: &[Finding]) -> String {
     )
 }
 
-/// How dockerd comes back where something else keeps it down: systemd has given up by then.
+/// How dockerd comes back where something else keeps it down and setup does not mend that: systemd has
+/// given up by then.
 fn then(facts: &Facts, findings: &[Finding]) -> String {
-    let is_down = |finding: &Finding| {
+    let is_down = |finding: &&Finding| {
         let codes = [Code::UnitNotRunning, Code::UnitStartLimit];
         codes.contains(&finding.code) && !finding.because_of.is_empty()
     };
-    let unit = facts.typed_unit();
-    let command = match findings.iter().find(|finding| is_down(finding)) {
-        None => return String::new(),
-        Some(_) if findings.iter().any(|finding| finding.cure == Cure::Setup) => {
-            "rootless6 setup".to_owned()
-        }
-        Some(_) => {
-            format!("systemctl --user reset-failed {unit} && systemctl --user start {unit}")
-        }
+    let Some(down) = findings.iter().find(is_down) else {
+        return String::new();
     };
-    format!("\n{STRONG}then, as yourself{STRONG:#}:\n{command}\n")
+    let mut causes = findings
+        .iter()
+        .filter(|cause| down.because_of.contains(&cause.code));
+    let is_setups = |cause: &Finding| match &cause.cure {
+        Cure::Setup => true,
+        Cure::Words(words) => words.contains("`rootless6 setup"),
+        Cure::Root(_) => false,
+    };
+    if causes.any(is_setups) {
+        return String::new();
+    }
+    let unit = facts.typed_unit();
+    format!(
+        "\n{STRONG}then, as yourself{STRONG:#}:\nsystemctl --user reset-failed {unit} && systemctl --user start {unit}\n"
+    )
 }
 
 /// What could not be looked at, and why.
