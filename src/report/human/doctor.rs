@@ -139,7 +139,7 @@ fn then(facts: &Facts, findings: &[Finding]) -> String {
     }
     let unit = facts.typed_unit();
     format!(
-        "\n{STRONG}then, as yourself{STRONG:#}:\nsystemctl --user reset-failed {unit} && systemctl --user start {unit}\n"
+        "\n{STRONG}then{STRONG:#}:\nsystemctl --user reset-failed {unit} && systemctl --user start {unit}\n"
     )
 }
 
