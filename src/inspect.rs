@@ -115,7 +115,7 @@ pub async fn gather(host: &Host, systemd: Result<&Systemd, String>) -> Facts {
         tap,
         tools,
     };
-    if facts.may_lose_loopback_ports() && facts.engine.is().is_some() {
+    if facts.pasta_loses_loopback_ports() && facts.engine.is().is_some() {
         facts.loopback_ports = engine::loopback_ports(&facts.socket).await;
     }
     facts
