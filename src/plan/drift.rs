@@ -244,3 +244,6 @@ const NOTHING_GIVEN: Given = Given {
     global_id: [0; 5],
     rehearsed: Seen::Absent,
 };
+
+#[cfg(test)]
+mod tests;
