@@ -78,6 +78,8 @@ pub struct Finding {
     pub cure: Cure,
     /// What it brings about here, where that is less than a finding of this code may.
     explains: Option<Vec<Code>>,
+    /// Its parts, and the codes that say more of each: where all are found, it stands behind them.
+    stands_behind: Vec<&'static [Code]>,
 }
 
 impl Finding {
@@ -90,12 +92,18 @@ impl Finding {
             because_of: Vec::new(),
             cure,
             explains: None,
+            stands_behind: Vec::new(),
         }
     }
 
     fn seen(mut self, evidence: impl Into<String>) -> Self {
         self.evidence.push(evidence.into());
         self
+    }
+
+    /// Whether it only says how what others tell has come about.
+    pub fn stands_behind_others(&self) -> bool {
+        !self.stands_behind.is_empty()
     }
 
     /// Whether the Engine, if any answers, has no RootlessKit of this user's behind it.
@@ -244,10 +252,21 @@ fn told_once(all: impl Iterator<Item = Finding>) -> Vec<Finding> {
 /// What `doctor` has found out.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Examination {
+    /// What was looked for; everything where none is named.
+    pub asked: Vec<Code>,
     /// The causes first, the worst first; what they bring about after them.
     pub findings: Vec<Finding>,
     /// Rules that could not be carried out.
     pub failed: Vec<Failed>,
+}
+
+impl Examination {
+    /// What could not be looked at, by the names that JSON has for it, and why.
+    pub fn unknown<'a>(&self, facts: &'a Facts) -> Vec<(&'static str, &'a str)> {
+        let unseen = self.asked.iter().filter(|code| code.is_found_by_packets());
+        let unseen = unseen.map(|code| (code.name(), "doctor sends no packet; verify finds it"));
+        facts.unknown().into_iter().chain(unseen).collect()
+    }
 }
 
 /// A rule that failed: a fault of this program.
@@ -283,6 +302,7 @@ fn examine_by(rules: &[Rule], facts: &Facts, intent: &Intent, only: &[Code]) -> 
     let mut findings = told_once(found);
     findings.retain(|finding| is_asked(&finding.code));
     Examination {
+        asked: only.to_vec(),
         findings: because::in_order(findings),
         failed,
     }

@@ -342,8 +342,6 @@ pub struct Unit {
     pub invocation_id: String,
     /// Automatic restarts since the last start by hand.
     pub restarts: u32,
-    /// After so many systemd gives up (`StartLimitBurst=`); 0 where it never does.
-    pub start_limit_burst: u32,
     /// What it said last, where it does not run though it should.
     pub last_words: Vec<String>,
     /// Seconds that a command of a start may take (`TimeoutStartSec=`); none where systemd waits
@@ -363,10 +361,12 @@ impl Unit {
     }
 
     /// Whether it crashed so often that systemd starts it no more. `Result=` keeps the crash itself
-    /// on some systems (257) and names the limit on others (252, 262).
+    /// on some systems (257) and names the limit on others (252, 262). A unit that has been restarted
+    /// is `failed` only then: until the limit it is `activating`, and one that is stopped `inactive`.
     pub fn is_given_up(&self) -> bool {
-        let all_used = self.start_limit_burst > 0 && self.restarts >= self.start_limit_burst;
-        self.result == "start-limit-hit" || (self.active_state == "failed" && all_used)
+        let crashed = ["exit-code", "signal", "core-dump"].contains(&self.result.as_str());
+        self.result == "start-limit-hit"
+            || (self.active_state == "failed" && crashed && self.restarts > 0)
     }
 
     /// Whether it starts at boot, or with whatever else wants it.

@@ -53,6 +53,7 @@ fn prepare(global: &Global) {
     tracing_subscriber::fmt()
         .with_max_level(level)
         .with_writer(Talk::default)
+        .with_ansi(false)
         .without_time()
         .init();
 }

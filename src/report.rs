@@ -135,6 +135,20 @@ impl Report {
         });
         document.insert("error".to_owned(), json!(error));
         document.extend(body);
-        format!("{:#}\n", Value::Object(document))
+        escaped(&format!("{:#}\n", Value::Object(document)))
     }
+}
+
+/// JSON escapes the controls below the space alone; a terminal heeds those of ISO 6429 as well
+/// (U+0080 to U+009F), and outside of strings there are none.
+fn escaped(json: &str) -> String {
+    json.chars()
+        .fold(String::with_capacity(json.len()), |mut text, c| {
+            if c.is_control() && c != '\n' {
+                text.push_str(&format!("\\u{:04x}", u32::from(c)));
+            } else {
+                text.push(c);
+            }
+            text
+        })
 }

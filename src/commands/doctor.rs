@@ -1,4 +1,5 @@
-//! `doctor`: what is wrong, why, and what to do about it. Nothing is changed, nothing is sent.
+//! `doctor`: what is wrong, why, and what to do about it. Nothing is sent, and nothing changed but the
+//! memory of what programs print as their versions.
 
 use std::panic;
 

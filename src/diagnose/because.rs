@@ -11,6 +11,7 @@ const BRINGS_ABOUT: &[(&[Code], &[Code])] = &[
             Code::UsernsRestricted,
             Code::SubidsMissing,
             Code::NewuidmapMissing,
+            Code::RootlesskitWithoutPasta,
             Code::PastaMissing,
             Code::UnitPathLacksPasta,
             Code::PastaTooOld,
@@ -72,6 +73,24 @@ const BRINGS_ABOUT: &[(&[Code], &[Code])] = &[
         &[Code::DriverWithoutIpv6, Code::DriverWithoutIcmp6],
     ),
     (&[Code::IptablesOff], &[Code::Ip6tablesOff]),
+    (
+        // What it would say nobody can read.
+        &[Code::DaemonJsonInvalid],
+        &[
+            Code::BridgeWithoutIpv6,
+            Code::Ip6tablesOff,
+            Code::NewNetworksWithoutIpv6,
+        ],
+    ),
+    (
+        // Where Docker is another one, nobody misses the unit.
+        &[
+            Code::DockerDesktop,
+            Code::EngineNotRootless,
+            Code::ContextElsewhere,
+        ],
+        &[Code::UnitMissing, Code::UnitNotRunning],
+    ),
     (&[Code::Ipv6FlagMissing], &[Code::PortDriverWithoutIpv6]),
     (
         &[Code::SettingsDrifted],
@@ -109,6 +128,9 @@ pub(super) fn in_order(mut findings: Vec<Finding>) -> Vec<Finding> {
         .collect();
     for finding in &mut findings {
         finding.because_of = causes(finding, &known);
+        if finding.because_of.is_empty() {
+            finding.because_of = told_in_full(finding, &known);
+        }
         if !finding.because_of.is_empty() {
             finding.severity = Severity::Note;
         }
@@ -130,6 +152,20 @@ pub(super) fn in_order(mut findings: Vec<Finding>) -> Vec<Finding> {
     }
     ordered.extend(consequences);
     ordered
+}
+
+/// The findings that say more of each of its parts and are as bad; none where a part has none.
+fn told_in_full(finding: &Finding, known: &[Known]) -> Vec<Code> {
+    let tells = |codes: &[Code]| {
+        let mut others = known.iter();
+        let other = others
+            .find(|other| codes.contains(&other.code) && other.severity <= finding.severity)?;
+        Some(other.code)
+    };
+    let parts = finding.stands_behind.iter().map(|codes| tells(codes));
+    let mut told: Vec<Code> = parts.collect::<Option<_>>().unwrap_or_default();
+    told.dedup();
+    told
 }
 
 /// A cause is at least as bad as what it brings about, and comes first where each would explain the

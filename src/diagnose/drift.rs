@@ -53,12 +53,9 @@ fn of_drifted(title: &str, all: &[&Vec<Drifted>]) -> Finding {
     let severity = all().map(|drifted| severity_of(drifted.part)).min();
     let severity = severity.unwrap_or(Severity::Note);
     let mut finding = Finding::new(Code::SettingsDrifted, severity, title, Cure::Setup);
-    finding.explains = Some(
-        all()
-            .flat_map(|drifted| explained_by(drifted.part))
-            .copied()
-            .collect(),
-    );
+    // What is in force already has findings of its own, which say what comes of it.
+    finding.explains = Some(Vec::new());
+    finding.stands_behind = all().map(|drifted| told_by(drifted.part)).collect();
     all().fold(finding, |finding, drifted| finding.seen(&drifted.seen))
 }
 
@@ -69,7 +66,7 @@ fn severity_of(part: Part) -> Severity {
     }
 }
 
-fn explained_by(part: Part) -> &'static [Code] {
+fn told_by(part: Part) -> &'static [Code] {
     match part {
         Part::RootlessKit => OF_ROOTLESSKIT,
         Part::Tap => OF_TAP,

@@ -58,8 +58,10 @@ pub(super) fn switched_off(facts: &Facts, name: &str) -> Option<(String, Cure)> 
 }
 
 pub(super) fn iptables_off(facts: &Facts) -> Option<Finding> {
-    let finding = |cure| {
-        Finding::new(
+    // dockerd starts all the same.
+    let finding = |cure| Finding {
+        explains: Some(vec![Code::Ip6tablesOff]),
+        ..Finding::new(
             Code::IptablesOff,
             Severity::Broken,
             "dockerd sets up no packet filter, so containers are not masqueraded",

@@ -21,6 +21,21 @@ pub(super) fn without_pasta(facts: &Facts) -> Option<Finding> {
     if can.pasta || !can.ipv6 {
         return None;
     }
+    if let Some(asked) = asks_for_pasta(facts) {
+        return Some(
+            Finding::new(
+                Code::RootlesskitWithoutPasta,
+                Severity::Broken,
+                format!(
+                    "RootlessKit {version} has no pasta driver, and dockerd does not start with it"
+                ),
+                Cure::Words(format!(
+                    "`rootless6 setup --net slirp4netns` does without; {NEWER_ROOTLESSKIT}"
+                )),
+            )
+            .seen(asked.from),
+        );
+    }
     let (limit, cure) = match facts.slirp4netns_forwards_echo() {
         Some(true) => (
             "slirp4netns has to do the work",
@@ -44,6 +59,12 @@ pub(super) fn without_pasta(facts: &Facts) -> Option<Finding> {
         )
         .seen(format!("rootlesskit {version}")),
     )
+}
+
+/// The setting with which dockerd would start pasta next time.
+fn asks_for_pasta(facts: &Facts) -> Option<Setting> {
+    let net = starts_with(facts)?.net?;
+    (NetDriver::named(&net.value) == NetDriver::Pasta).then_some(net)
 }
 
 pub(super) fn pasta_missing(facts: &Facts, intent: &Intent) -> Option<Finding> {
@@ -195,7 +216,9 @@ pub(super) fn without_ipv6_config(facts: &Facts) -> Option<Finding> {
     let kit = facts.rootlesskit.is()?;
     let tap = facts.tap.is()?;
     let has_ipv6 = matches!(kit.net, NetDriver::Pasta | NetDriver::Slirp4netns) && kit.ipv6;
-    if !has_ipv6 || tap.reaches_out() {
+    // The uplink comes last of all that a start does.
+    let is_starting = facts.unit.is()?.active_state == "activating";
+    if !has_ipv6 || tap.reaches_out() || is_starting {
         return None;
     }
     if uplink::started_before_ipv6(facts).is_some() {

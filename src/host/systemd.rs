@@ -347,7 +347,6 @@ fn unit_from(name: &str, unit: &Properties, service: &Properties) -> Unit {
             .map(|byte| format!("{byte:02x}"))
             .collect(),
         restarts: read(service, "NRestarts").unwrap_or(0),
-        start_limit_burst: read(unit, "StartLimitBurst").unwrap_or(0),
         start_timeout: read::<u64>(service, "TimeoutStartUSec")
             .filter(|micros| *micros != u64::MAX)
             .map(|micros| micros / 1_000_000),

@@ -192,7 +192,7 @@ impl Case<'_> {
         let text = facts.daemon_json.text.is().map_or("", String::as_str);
         let written = self.relied_on.written(&facts.daemon_json.path);
         // Where a file that is no JSON is to be changed, another rule says so.
-        let Ok(lacking) = engine::lacking(facts, self.intent, &NOTHING_GIVEN) else {
+        let Ok(lacking) = engine::lacking(facts, self.intent, &nothing_given()) else {
             return;
         };
         if daemon_json::edit(Some(text), &lacking).is_err() {
@@ -239,11 +239,13 @@ fn is_made_up(keys: &[&str]) -> bool {
 }
 
 /// Nothing of it is written: only what is lacking counts.
-const NOTHING_GIVEN: Given = Given {
-    program: PathBuf::new(),
-    global_id: [0; 5],
-    rehearsed: Seen::Absent,
-};
+fn nothing_given() -> Given {
+    Given {
+        program: PathBuf::new(),
+        global_id: [0; 5],
+        rehearsed: Seen::Absent,
+    }
+}
 
 #[cfg(test)]
 mod tests;

@@ -120,13 +120,16 @@ pub(crate) fn finish() {
     }
 }
 
-/// A writer for whatever wants one.
+/// A writer for what goes on behind the scenes, a line for each write: whatever stands in it of others
+/// is text and nothing else.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Talk;
 
 impl Write for Talk {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        say(String::from_utf8_lossy(bytes).into_owned());
+        let text = String::from_utf8_lossy(bytes);
+        let lines = text.trim_end().replace('\n', " ");
+        say(format!("{}\n", lines.replace(char::is_control, "")));
         Ok(bytes.len())
     }
 

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::wrap::wrap;
-use crate::diagnose::{Cure, Examination, Finding, Severity, for_root};
+use crate::diagnose::{Code, Cure, Examination, Finding, Severity, for_root};
 use crate::facts::Facts;
 use crate::hostile::plain;
 use crate::ui::{FAINT, STRONG, Sign, sign};
@@ -22,7 +22,7 @@ pub fn examination(facts: &Facts, examination: &Examination) -> String {
     let findings = &examination.findings;
     for (place, finding) in findings.iter().enumerate() {
         if !finding.because_of.is_empty() {
-            labelled(&mut text, "so", &named(finding), width);
+            labelled(&mut text, connection(finding), &named(finding), width);
             add_evidence(&mut text, finding, "", width);
             continue;
         }
@@ -39,6 +39,7 @@ pub fn examination(facts: &Facts, examination: &Examination) -> String {
         add_evidence(&mut text, finding, "seen", width);
     }
     text.push_str(&root_block(findings));
+    text.push_str(&then(facts, findings));
     text.push_str(&super::settings::beside(facts, findings, width));
     text.push_str(&doubts(facts, examination, width));
     if !text.is_empty() {
@@ -56,6 +57,15 @@ pub fn examination_in_short(examination: &Examination) -> String {
         let _ = writeln!(text, "{}{}", marked(finding.severity), named(finding));
         text
     })
+}
+
+/// What is folded follows from what stands above it, or came before it.
+fn connection(finding: &Finding) -> &'static str {
+    if finding.stands_behind_others() {
+        "for"
+    } else {
+        "so"
+    }
 }
 
 fn named(finding: &Finding) -> String {
@@ -106,6 +116,25 @@ pub(super) fn root_block(findings: &[Finding]) -> String {
     )
 }
 
+/// How dockerd comes back where something else keeps it down: systemd has given up by then.
+fn then(facts: &Facts, findings: &[Finding]) -> String {
+    let is_down = |finding: &Finding| {
+        let codes = [Code::UnitNotRunning, Code::UnitStartLimit];
+        codes.contains(&finding.code) && !finding.because_of.is_empty()
+    };
+    let unit = facts.typed_unit();
+    let command = match findings.iter().find(|finding| is_down(finding)) {
+        None => return String::new(),
+        Some(_) if findings.iter().any(|finding| finding.cure == Cure::Setup) => {
+            "rootless6 setup".to_owned()
+        }
+        Some(_) => {
+            format!("systemctl --user reset-failed {unit} && systemctl --user start {unit}")
+        }
+    };
+    format!("\n{STRONG}then, as yourself{STRONG:#}:\n{command}\n")
+}
+
 /// What could not be looked at, and why.
 fn doubts(facts: &Facts, examination: &Examination, width: Option<usize>) -> String {
     let mut text = String::new();
@@ -116,7 +145,7 @@ fn doubts(facts: &Facts, examination: &Examination, width: Option<usize>) -> Str
     };
     // What is behind a door that is shut is told with the door.
     let mut reasons: Vec<(Vec<&str>, &str)> = Vec::new();
-    for (what, why) in facts.unknown() {
+    for (what, why) in examination.unknown(facts) {
         match reasons.iter_mut().find(|(_, known)| *known == why) {
             Some((those, _)) => those.push(what),
             None => reasons.push((vec![what], why)),
@@ -153,13 +182,24 @@ fn sum(facts: &Facts, examination: &Examination) -> String {
             first.code
         );
     }
-    if facts.unknown().is_empty() && examination.failed.is_empty() {
-        let mark = sign(Sign::Good);
-        format!("{mark} nothing speaks against IPv6; `rootless6 verify` proves it")
+    let all_seen = examination.unknown(facts).is_empty() && examination.failed.is_empty();
+    let asked: Vec<&str> = examination.asked.iter().map(|code| code.name()).collect();
+    let (mark, seen) = match (all_seen, asked.as_slice()) {
+        (true, []) => (Sign::Good, "nothing speaks against IPv6".to_owned()),
+        (false, []) => {
+            let seen = "nothing that could be seen speaks against IPv6";
+            (Sign::Unknown, seen.to_owned())
+        }
+        (true, _) => (Sign::Good, format!("not found: {}", asked.join(", "))),
+        (false, _) => {
+            let seen = format!("not found as far as could be seen: {}", asked.join(", "));
+            (Sign::Unknown, seen)
+        }
+    };
+    let next = if asked.is_empty() {
+        "`rootless6 verify` proves it"
     } else {
-        let mark = sign(Sign::Unknown);
-        format!(
-            "{mark} nothing that could be seen speaks against IPv6; `rootless6 verify` proves it"
-        )
-    }
+        "`rootless6 doctor` looks for everything"
+    };
+    format!("{} {seen}; {next}", sign(mark))
 }

@@ -20,7 +20,7 @@ fn every_code_is_brought_about_somewhere() {
     for (code, found_by) in codes() {
         let seeded = faults.iter().filter(|fault| fault.code == code);
         let seeded: Vec<_> = seeded.map(|fault| fault.name.clone()).collect();
-        let facts = naming(&facts, &format!("{code} "));
+        let facts = naming(&facts, &format!(" {code}:"));
         let rows = naming(&rows, &format!("\"{code}\""));
         let judged = naming(&judged, &code);
         println!("{code}\n  faults: {seeded:?}\n  facts: {facts:?}");
