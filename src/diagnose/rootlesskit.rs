@@ -33,7 +33,7 @@ pub(super) fn without_pasta(facts: &Facts) -> Option<Finding> {
                     "`rootless6 setup --net slirp4netns` does without; {NEWER_ROOTLESSKIT}"
                 )),
             )
-            .seen(asked.from),
+            .seen(asked.from(facts)),
         );
     }
     let (limit, cure) = match facts.slirp4netns_forwards_echo() {
@@ -62,9 +62,9 @@ pub(super) fn without_pasta(facts: &Facts) -> Option<Finding> {
 }
 
 /// The setting with which dockerd would start pasta next time.
-fn asks_for_pasta(facts: &Facts) -> Option<Setting> {
-    let net = starts_with(facts)?.net?;
-    (NetDriver::named(&net.value) == NetDriver::Pasta).then_some(net)
+fn asks_for_pasta(facts: &Facts) -> Option<Told> {
+    let next = next_start(facts)?;
+    (next.driver()? == NetDriver::Pasta).then_some(next.net)
 }
 
 pub(super) fn pasta_missing(facts: &Facts, intent: &Intent) -> Option<Finding> {
