@@ -34,7 +34,6 @@ mod port_driver;
 mod rootlesskit;
 mod session;
 mod start;
-mod starts_with;
 mod subids;
 mod unit;
 mod uplink;

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::capability;
 
 mod environment;
+mod flags;
 mod network;
 mod options;
 mod packet_filter;
@@ -24,7 +25,9 @@ mod version;
 
 pub use environment::EnvironmentFile;
 pub(crate) use environment::value_of;
+pub use flags::{Flag, Flags, Word};
 pub use network::{Address, Network, Route, RouteKind, RouteTo};
+use options::truth;
 pub use options::{Given, Options};
 pub use packet_filter::{LoopbackPort, PacketFilter, WithoutModule};
 pub use passt::PasstDate;
@@ -62,6 +65,15 @@ impl<T> Seen<T> {
         match self {
             Seen::Unknown(why) => Some(why),
             Seen::Is(_) | Seen::Absent => None,
+        }
+    }
+
+    /// The same of what it refers to.
+    pub fn as_ref(&self) -> Seen<&T> {
+        match self {
+            Self::Is(value) => Seen::Is(value),
+            Self::Absent => Seen::Absent,
+            Self::Unknown(why) => Seen::Unknown(why.clone()),
         }
     }
 

@@ -16,6 +16,8 @@ use crate::request::{Intent, Proof};
 pub mod daemon_json;
 pub mod drift;
 pub mod dropin;
+pub mod next_start;
+pub mod said;
 pub mod settings;
 pub mod shadow;
 pub mod snippet;
