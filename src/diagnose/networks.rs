@@ -85,7 +85,7 @@ pub(super) fn without_ipv6(facts: &Facts) -> Option<Finding> {
         Severity::Note,
         "networks made without IPv6 keep it that way until they are made again",
         Cure::Words(
-            "`docker network rm NAME` and `docker network create --ipv6 NAME`, or compose down and up"
+            "make it again, if it is to have IPv6: `rootless6 explain network-without-ipv6` has the steps, and what is lost"
                 .to_owned(),
         ),
     );
