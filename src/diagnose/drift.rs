@@ -62,7 +62,7 @@ fn of_drifted(title: &str, all: &[&Vec<Drifted>]) -> Finding {
 fn severity_of(part: Part) -> Severity {
     match part {
         Part::RootlessKit | Part::Tap | Part::Bridge => Severity::Broken,
-        Part::Wait | Part::NewNetworks => Severity::Weak,
+        Part::Options | Part::Mtu | Part::Wait | Part::Subnet | Part::NewNetworks => Severity::Weak,
     }
 }
 
@@ -70,8 +70,10 @@ fn told_by(part: Part) -> &'static [Code] {
     match part {
         Part::RootlessKit => OF_ROOTLESSKIT,
         Part::Tap => OF_TAP,
-        Part::Wait => &[],
+        Part::Mtu => &[Code::MtuTrap],
+        Part::Options | Part::Wait => &[],
         Part::Bridge => OF_BRIDGE,
+        Part::Subnet => &[Code::SubnetCollides],
         Part::NewNetworks => OF_NEW_NETWORKS,
     }
 }
@@ -106,7 +108,8 @@ fn apart(facts: &Facts) -> Vec<(Setting, Severity)> {
                 // Without a record nobody knows whether a script of one's own says so.
                 NAME_NET | NAME_IPV6 if is_default && relied_on.is_none() => Severity::Note,
                 NAME_NET | NAME_IPV6 | NAME_BRIDGE | NAME_UPLINK => Severity::Broken,
-                NAME_PORT_DRIVER | NAME_MTU if is_relied_on(setting.name) => Severity::Broken,
+                NAME_PORT_DRIVER if is_relied_on(setting.name) => Severity::Broken,
+                NAME_MTU if is_relied_on(setting.name) => Severity::Weak,
                 _ => Severity::Note,
             };
             (setting, severity)
@@ -114,7 +117,7 @@ fn apart(facts: &Facts) -> Vec<(Setting, Severity)> {
         // A default is only what the table has; a running RootlessKit knows better.
         .filter(|(setting, severity)| {
             let is_major = matches!(setting.name, NAME_NET | NAME_IPV6);
-            *severity == Severity::Broken || is_major || !matches!(setting.by, By::Default(_))
+            *severity != Severity::Note || is_major || !matches!(setting.by, By::Default(_))
         })
         .collect()
 }
@@ -138,7 +141,7 @@ fn not_live(facts: &Facts, apart: &[(Setting, Severity)]) -> Option<Finding> {
     };
     let title = "dockerd runs with other settings than those it will start with next time";
     let mut finding = Finding::new(Code::SettingsDrifted, severity, title, cure);
-    let explained = apart.iter().filter(|(_, each)| *each == Severity::Broken);
+    let explained = apart.iter().filter(|(_, each)| *each != Severity::Note);
     let explained = explained.flat_map(|(setting, _)| match setting.name {
         NAME_BRIDGE => OF_BRIDGE,
         NAME_UPLINK => OF_TAP,
