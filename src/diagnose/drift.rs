@@ -55,7 +55,9 @@ fn of_drifted(title: &str, all: &[&Vec<Drifted>]) -> Finding {
     let mut finding = Finding::new(Code::SettingsDrifted, severity, title, Cure::Setup);
     // What is in force already has findings of its own, which say what comes of it.
     finding.explains = Some(Vec::new());
-    finding.stands_behind = all().map(|drifted| told_by(drifted.part)).collect();
+    finding.stands_behind = all()
+        .map(|drifted| (severity_of(drifted.part), told_by(drifted.part)))
+        .collect();
     all().fold(finding, |finding, drifted| finding.seen(&drifted.seen))
 }
 

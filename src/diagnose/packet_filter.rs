@@ -66,7 +66,9 @@ pub(super) fn iptables_off(facts: &Facts) -> Option<Finding> {
     let end = words.find(|line| line.contains(ONE_ALONE));
     let finding = |cure| {
         let title = match end {
-            Some(_) => "dockerd is to set up no packet filter but that for IPv6, and does not start",
+            Some(_) => {
+                "dockerd is to set up no packet filter but that for IPv6, and does not start"
+            }
             None => "dockerd sets up no packet filter, so containers are not masqueraded",
         };
         let mut finding = Finding::new(Code::IptablesOff, Severity::Broken, title, cure);

@@ -18,8 +18,8 @@ pub(super) enum State {
 /// What becomes of dockerd.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Needs {
-    Nothing,
     Mending,
+    Nothing,
     Restart,
     Stops,
 }
