@@ -246,3 +246,6 @@ fn nothing_given() -> Given {
         rehearsed: Seen::Absent,
     }
 }
+
+#[cfg(test)]
+mod tests;
