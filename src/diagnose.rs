@@ -130,7 +130,7 @@ impl Finding {
             Cure::Setup => error.hint("`rootless6 setup` changes that"),
             Cure::Words(words) => words.lines().fold(error, Error::hint),
             Cure::Root(lines) => {
-                error.needs_root.clone_from(lines);
+                error.needs_root = for_root::of_one(self.code, lines);
                 error.hint("then run `rootless6 setup` again")
             }
         }
