@@ -1,7 +1,7 @@
 use std::path::{Path, PathBuf};
 
 use super::option;
-use crate::facts::{Engine, NetDriver, RootlessKit, Seen, Tools, Version};
+use crate::facts::{Engine, NetDriver, RootlessKit, Seen, Tools, Unit, Version};
 use crate::host::rootlesskit::{self, Info};
 use crate::host::{Host, process};
 use crate::hostile::plain;
@@ -56,6 +56,26 @@ fn options_of(line: &[String]) -> &[String] {
         .position(|word| !word.starts_with('-') && word.contains("dockerd-rootless.sh"))
         .map_or(line.len(), |position| position + 1);
     &line[..end]
+}
+
+/// The PATH of the RootlessKit that runs, where it may be another than the unit's: something stands
+/// between what the unit starts and dockerd-rootless.sh, as NixOS's wrapper does. Without it the unit's
+/// decides, which the next start has too.
+pub(super) fn path_of_a_wrapper(unit: &Unit) -> Option<String> {
+    let started = unit.exec_start.first().filter(|_| unit.main_pid != 0)?;
+    let line = process::command_line(unit.main_pid);
+    is_wrapped(&line, started).then_some(())?;
+    process::variable(unit.main_pid, "PATH")
+}
+
+fn is_wrapped(line: &[String], started: &str) -> bool {
+    let script = line.get(options_of(line).len());
+    let is_kit = line.first().is_some_and(|program| is_rootlesskit(program));
+    // systemd looks for a name without a slash itself.
+    let is_it = |script: &String| {
+        script == started || (!started.contains('/') && Path::new(script).ends_with(started))
+    };
+    is_kit && script.is_some_and(|script| !is_it(script))
 }
 
 fn is_rootlesskit(program: &str) -> bool {
