@@ -121,6 +121,12 @@ pub fn engine(version: Version) -> EngineNeeds {
     }
 }
 
+/// Whether dockerd-rootless.sh takes a kernel without IPv6 for a failure: 29.0.0 and 29.0.1
+/// (moby#51541).
+pub fn needs_ipv6_to_start(engine: Version) -> bool {
+    (Version::new(29, 0, 0)..Version::new(29, 0, 2)).contains(&engine)
+}
+
 /// Whether a published port takes connections from a link-local address, as it does since 28.0
 /// (moby#48570); before, ip6tables sends them on to the container, and the kernel drops them.
 pub fn publishes_to_link_local(engine: Version) -> bool {

@@ -34,7 +34,6 @@ mod port_driver;
 mod rootlesskit;
 mod session;
 mod start;
-mod starts_with;
 mod subids;
 mod unit;
 mod uplink;
@@ -249,10 +248,21 @@ fn told_once(all: impl Iterator<Item = Finding>) -> Vec<Finding> {
 /// What `doctor` has found out.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Examination {
+    /// What was looked for; everything where none is named.
+    pub asked: Vec<Code>,
     /// The causes first, the worst first; what they bring about after them.
     pub findings: Vec<Finding>,
     /// Rules that could not be carried out.
     pub failed: Vec<Failed>,
+}
+
+impl Examination {
+    /// What could not be looked at, by the names that JSON has for it, and why.
+    pub fn unknown<'a>(&self, facts: &'a Facts) -> Vec<(&'static str, &'a str)> {
+        let unseen = self.asked.iter().filter(|code| code.is_found_by_packets());
+        let unseen = unseen.map(|code| (code.name(), "doctor sends no packet; verify finds it"));
+        facts.unknown().into_iter().chain(unseen).collect()
+    }
 }
 
 /// A rule that failed: a fault of this program.
@@ -288,6 +298,7 @@ fn examine_by(rules: &[Rule], facts: &Facts, intent: &Intent, only: &[Code]) -> 
     let mut findings = told_once(found);
     findings.retain(|finding| is_asked(&finding.code));
     Examination {
+        asked: only.to_vec(),
         findings: because::in_order(findings),
         failed,
     }

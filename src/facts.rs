@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::capability;
 
 mod environment;
+mod flags;
 mod network;
 mod options;
 mod packet_filter;
@@ -24,7 +25,9 @@ mod version;
 
 pub use environment::EnvironmentFile;
 pub(crate) use environment::value_of;
+pub use flags::{Flag, Flags, Word};
 pub use network::{Address, Network, Route, RouteKind, RouteTo};
+use options::truth;
 pub use options::{Given, Options};
 pub use packet_filter::{LoopbackPort, PacketFilter, WithoutModule};
 pub use passt::PasstDate;
@@ -62,6 +65,15 @@ impl<T> Seen<T> {
         match self {
             Seen::Unknown(why) => Some(why),
             Seen::Is(_) | Seen::Absent => None,
+        }
+    }
+
+    /// The same of what it refers to.
+    pub fn as_ref(&self) -> Seen<&T> {
+        match self {
+            Self::Is(value) => Seen::Is(value),
+            Self::Absent => Seen::Absent,
+            Self::Unknown(why) => Seen::Unknown(why.clone()),
         }
     }
 
@@ -130,7 +142,7 @@ pub struct Facts {
     pub start: InTheWay,
     /// What dockerd lacks for the packet filter.
     pub packet_filter: PacketFilter,
-    /// What running containers publish on loopback alone, asked only where that may not work.
+    /// What running containers publish on loopback alone, asked only where pasta does not serve it.
     pub loopback_ports: Seen<Vec<LoopbackPort>>,
     /// dockerd's configuration file.
     pub daemon_json: DaemonJson,
@@ -163,17 +175,22 @@ impl Facts {
         PasstDate::find(&self.pasta()?.version)
     }
 
-    /// Whether pasta runs so that ports published on loopback alone may not answer.
-    pub fn may_lose_loopback_ports(&self) -> bool {
-        let Some(kit) = self.rootlesskit.is() else {
-            return false;
-        };
-        let tells = |version: &Version| capability::rootlesskit(*version).loopback_ports;
+    /// Whether RootlessKit and pasta, as they are here, are a pair under which ports published on
+    /// loopback alone do not answer.
+    pub fn pasta_loses_loopback_ports(&self) -> bool {
+        let kit = self.rootlesskit_version().map(capability::rootlesskit);
         let moves = |released| capability::pasta(released).moves_loopback;
-        kit.net == NetDriver::Pasta
-            && kit.port_driver == "implicit"
-            && kit.version.is().is_some_and(|version| !tells(version))
-            && self.passt().is_some_and(moves)
+        kit.is_some_and(|kit| kit.pasta && !kit.loopback_ports) && self.passt().is_some_and(moves)
+    }
+
+    /// Whether that pair runs.
+    pub fn may_lose_loopback_ports(&self) -> bool {
+        let runs = |kit: &RootlessKit| {
+            kit.net == NetDriver::Pasta
+                && kit.port_driver == "implicit"
+                && kit.version.is().is_some()
+        };
+        self.rootlesskit.is().is_some_and(runs) && self.pasta_loses_loopback_ports()
     }
 
     /// pasta as the unit finds it, else where setup would have it found.

@@ -80,7 +80,7 @@ pub async fn gather(host: &Host, systemd: Result<&Systemd, String>) -> Facts {
         tools,
     };
     facts.packet_filter = packet_filter::gather(facts.path(), host);
-    if facts.may_lose_loopback_ports() && facts.engine.is().is_some() {
+    if facts.pasta_loses_loopback_ports() && facts.engine.is().is_some() {
         facts.loopback_ports = engine::loopback_ports(&facts.socket).await;
     }
     facts
@@ -330,19 +330,6 @@ fn our_drop_in(host: &Host) -> OurDropIn {
     }
 }
 
-/// The value of `--name VALUE` or `--name=VALUE` in a command line; the last one wins.
-fn option<'a>(arguments: &'a [String], name: &str) -> Option<&'a str> {
-    let mut found = None;
-    for (index, argument) in arguments.iter().enumerate() {
-        match argument.strip_prefix(name) {
-            Some("") => found = arguments.get(index + 1).map(String::as_str),
-            Some(rest) if rest.starts_with('=') => found = Some(&rest[1..]),
-            _ => {}
-        }
-    }
-    found
-}
-
 fn read(path: &Path) -> Seen<String> {
     seen(path, regular::text(path))
 }
@@ -356,19 +343,5 @@ fn seen<T>(path: &Path, read: std::io::Result<T>) -> Seen<T> {
         Ok(contents) => Seen::Is(contents),
         Err(error) if error.kind() == ErrorKind::NotFound => Seen::Absent,
         Err(error) => Seen::Unknown(format!("read {}: {error}", path.display())),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn options_are_found_in_both_spellings() {
-        let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
-        let line = words("rootlesskit --net=slirp4netns --mtu 65520 --net=pasta --ipv6 dockerd");
-        assert_eq!(option(&line, "--net"), Some("pasta"));
-        assert_eq!(option(&line, "--mtu"), Some("65520"));
-        assert_eq!(option(&line, "--port-driver"), None);
     }
 }

@@ -8,12 +8,16 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Exit, Result};
-use crate::facts::{Facts, NetDriver, Network, OurDropIn, Seen, Session, Unit, typed};
+use crate::facts::{
+    Facts, LoopbackPort, NetDriver, Network, OurDropIn, Seen, Session, Unit, typed,
+};
 use crate::request::{Intent, Proof};
 
 pub mod daemon_json;
 pub mod drift;
 pub mod dropin;
+pub mod next_start;
+pub mod said;
 pub mod settings;
 pub mod shadow;
 pub mod snippet;
@@ -22,6 +26,7 @@ pub mod subnet;
 mod engine;
 mod environment;
 mod files;
+mod loopback;
 mod rehearsal;
 pub mod uplink;
 pub mod wait_online;
@@ -58,6 +63,10 @@ pub struct Plan {
     pub rehearsal: Option<Rehearsal>,
     /// What can be proved afterwards.
     pub proof: Proof,
+    /// Whether ports that are published on loopback alone are unreachable afterwards, and were not.
+    pub loses_loopback: bool,
+    /// Those of running containers.
+    pub lost_ports: Vec<LoopbackPort>,
     /// What the person should know besides.
     pub notes: Vec<String>,
 }
@@ -159,6 +168,12 @@ pub fn plan(facts: &Facts, intent: &Intent, given: &Given) -> Result<Plan> {
     } else {
         Proof::Whole
     };
+    let loses_loopback = loopback::is_lost(facts, &base, &environment);
+    let mut lost_ports = Vec::new();
+    if loses_loopback {
+        notes.extend(loopback::note(facts));
+        lost_ports = loopback::published(facts);
+    }
     notes.extend(without_linger(&facts.session));
     Ok(Plan {
         exec_start: unit.exec_start.clone(),
@@ -167,6 +182,8 @@ pub fn plan(facts: &Facts, intent: &Intent, given: &Given) -> Result<Plan> {
         rehearsal: rehearsal::planned(facts, unit, intent, &base, &environment),
         files,
         environment,
+        loses_loopback,
+        lost_ports,
         notes,
     })
 }

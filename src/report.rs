@@ -70,7 +70,8 @@ impl Report {
     #[must_use]
     pub fn typed_by_root(mut self, user: &str) -> Self {
         let typed = |text: &str| {
-            text.replace("`rootless6 ", &format!("`rootless6 --user {user} "))
+            text.replace("\nsudo sh -eu <<", "\nsh -eu <<")
+                .replace("`rootless6 ", &format!("`rootless6 --user {user} "))
                 .replace(
                     "\n  rootless6 undo\n",
                     &format!("\n  rootless6 --user {user} undo\n"),

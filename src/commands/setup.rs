@@ -40,6 +40,8 @@ struct Record {
     /// Seconds; none where nothing waits to be confirmed.
     confirm_within: Option<u32>,
     planned: Vec<Step>,
+    /// What the person should know besides.
+    notes: Vec<String>,
     verification: Option<Verification>,
     equivalent: Option<String>,
     snippets: Vec<Snippet>,
@@ -81,6 +83,7 @@ fn report(record: Record, taken: Vec<Step>, ended: Result<()>) -> Report {
     let body = json!({
         "changed": record.changed,
         "steps": steps,
+        "notes": record.notes,
         "rolled_back": record.rolled_back,
         "confirm_within": record.confirm_within,
         "needs_root": needs_root,

@@ -7,9 +7,9 @@ use crate::capability;
 use crate::facts::Facts;
 use crate::hostile::plain;
 use crate::plan::drift::{Drift, Drifted, Part, drift};
+use crate::plan::said::By;
 use crate::plan::settings::{
-    By, NAME_BRIDGE, NAME_IPV6, NAME_MTU, NAME_NET, NAME_PORT_DRIVER, NAME_UPLINK, Setting,
-    settings,
+    NAME_BRIDGE, NAME_IPV6, NAME_MTU, NAME_NET, NAME_PORT_DRIVER, NAME_UPLINK, Setting, settings,
 };
 use crate::request::Intent;
 
@@ -104,7 +104,7 @@ fn apart(facts: &Facts) -> Vec<(Setting, Severity)> {
         .filter(|it| it.differs() == Some(true));
     differing
         .map(|setting| {
-            let is_default = matches!(setting.by, By::Default(_));
+            let is_default = matches!(setting.configured.by, By::Default(_));
             let severity = match setting.name {
                 // Without a record nobody knows whether a script of one's own says so.
                 NAME_NET | NAME_IPV6 if is_default && relied_on.is_none() => Severity::Note,
@@ -118,7 +118,9 @@ fn apart(facts: &Facts) -> Vec<(Setting, Severity)> {
         // A default is only what the table has; a running RootlessKit knows better.
         .filter(|(setting, severity)| {
             let is_major = matches!(setting.name, NAME_NET | NAME_IPV6);
-            *severity < Severity::Note || is_major || !matches!(setting.by, By::Default(_))
+            *severity < Severity::Note
+                || is_major
+                || !matches!(setting.configured.by, By::Default(_))
         })
         .collect()
 }
@@ -214,19 +216,16 @@ fn not_live(facts: &Facts, apart: &[(Setting, Severity)], switches: &[String]) -
 /// A setting that differs, in one line.
 fn in_words(facts: &Facts, setting: &Setting) -> String {
     let value = |seen: &crate::facts::Seen<String>| seen.is().cloned().unwrap_or_default();
-    let by = match &setting.by {
-        By::File { file, line } => {
-            let line = line.map(|line| format!(", line {line}"));
-            format!(" by {}{}", facts.short(file), line.unwrap_or_default())
-        }
+    let by = match &setting.configured.by {
         By::Default(of) => format!(", the default of {of}"),
-        By::Manager => ", by the environment of the user's systemd".to_owned(),
-        By::Unknown => String::new(),
+        by => by
+            .place(facts)
+            .map_or_else(String::new, |place| format!(" by {place}")),
     };
     format!(
         "{} is {} now, and will be {}{by}",
         setting.name.replace('_', " "),
         value(&setting.running),
-        value(&setting.configured)
+        value(&setting.configured.value)
     )
 }

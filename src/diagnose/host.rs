@@ -1,6 +1,7 @@
 //! The host's own network.
 
 use super::{Code, Cure, Finding, Severity, etc, rootlesskit};
+use crate::capability;
 use crate::facts::{Facts, Ipv6Off, Network};
 
 /// Sorts after what else is there (sysctl.d(5)), which has switched IPv6 off.
@@ -19,7 +20,7 @@ pub(super) fn ipv6_disabled(facts: &Facts) -> Option<Finding> {
     }
     let finding =
         |title: &str, cure| Finding::new(Code::HostIpv6Disabled, Severity::Broken, title, cure);
-    Some(match facts.host.ipv6_off.is()? {
+    let finding = match facts.host.ipv6_off.is()? {
         Ipv6Off::Kernel { told: true } => finding(
             "the kernel was started without IPv6",
             Cure::Words(
@@ -35,7 +36,15 @@ pub(super) fn ipv6_disabled(facts: &Facts) -> Option<Finding> {
             ),
         )
         .seen("there is no /proc/sys/net/ipv6"),
-        Ipv6Off::Sysctl(names) => switched_off(names),
+        Ipv6Off::Sysctl(names) => return Some(switched_off(names)),
+    };
+    let engine = facts.engine_version();
+    let needs_ipv6 = engine.filter(|version| capability::needs_ipv6_to_start(*version));
+    Some(match needs_ipv6 {
+        Some(engine) => finding.seen(format!(
+            "Docker Engine {engine} does not start without it; 29.0.2 and later do"
+        )),
+        None => finding,
     })
 }
 

@@ -1,9 +1,9 @@
 //! pasta itself: which releases serve RootlessKit, and how far.
 
-use super::starts_with::starts_with;
 use super::{Code, Cure, Finding, Severity, rootlesskit};
 use crate::capability::{self, GOOD_PASTA, PASTA_WITHOUT_DUAL_STACK_BUG};
 use crate::facts::{Facts, NetDriver, Network, RootlessKit};
+use crate::plan::next_start::next_start;
 
 /// What to do about an old one.
 pub(super) fn newer() -> Cure {
@@ -74,23 +74,25 @@ pub(super) fn dual_stack_bug(facts: &Facts) -> Option<Finding> {
     if !capability::pasta(released).needs_ipv6 {
         return None;
     }
-    let starts = starts_with(facts)?;
-    if starts.driver()? != NetDriver::Pasta || starts.port_driver.as_ref()?.value != "implicit" {
+    let next = next_start(facts)?;
+    if next.driver()? != NetDriver::Pasta || next.port_driver.value()? != "implicit" {
         return None;
     }
+    let is_on = next.ipv6.is_on()?;
     let newer = format!("passt {PASTA_WITHOUT_DUAL_STACK_BUG} mends it");
     let pasta = facts.pasta()?;
     let version = format!("{} is {}", facts.short(&pasta.path), pasta.version);
-    let finding = match &starts.ipv6 {
-        Some(ipv6) => Finding::new(
+    let finding = if is_on {
+        Finding::new(
             Code::PastaDualStackBug,
             Severity::Note,
             format!("pasta {released} does not start without --ipv6: do not turn it off"),
             Cure::Words(newer),
         )
         .seen(version)
-        .seen(&ipv6.from),
-        None => Finding::new(
+        .seen(next.ipv6.from(facts))
+    } else {
+        Finding::new(
             Code::PastaDualStackBug,
             Severity::Broken,
             format!(
@@ -99,8 +101,8 @@ pub(super) fn dual_stack_bug(facts: &Facts) -> Option<Finding> {
             Cure::Setup,
         )
         .seen(format!("{version}; {newer}"))
-        .seen(&starts.net.as_ref()?.from)
-        .seen("--ipv6 is not in DOCKERD_ROOTLESS_ROOTLESSKIT_FLAGS"),
+        .seen(next.net.from(facts))
+        .seen(rootlesskit::without_ipv6(facts, &next.ipv6))
     };
     Some(finding)
 }

@@ -1,9 +1,9 @@
 //! RootlessKit's drivers for ports: which go with its network driver, and what they carry.
 
-use super::starts_with::{Setting, StartsWith, starts_with};
 use super::{Code, Cure, Finding, Severity};
 use crate::capability;
 use crate::facts::{Facts, NetDriver, RootlessKit, Seen};
+use crate::plan::next_start::{NextStart, Told, next_start};
 
 /// Port drivers that only pasta has (rootlesskit:cmd/rootlesskit/main.go).
 const PASTAS: &[&str] = &["implicit", "pesto"];
@@ -13,27 +13,24 @@ const NEVER_PASTAS: &[&str] = &["builtin", "slirp4netns", "gvisor-tap-vsock"];
 
 /// Options that RootlessKit refuses together: dockerd does not start with them.
 pub(super) fn mismatch(facts: &Facts) -> Option<Finding> {
-    let starts = starts_with(facts)?;
-    let net = starts.net.as_ref()?;
-    let driver = starts.driver()?;
-    if let (NetDriver::GvisorTapVsock, Some(ipv6)) = (&driver, &starts.ipv6) {
-        return Some(refused("--ipv6", net, ipv6));
+    let next = next_start(facts)?;
+    let driver = next.driver()?;
+    if driver == NetDriver::GvisorTapVsock && next.ipv6.is_on() == Some(true) {
+        return Some(refused(facts, "--ipv6", &next.net, &next.ipv6));
     }
-    let port = starts.port_driver.as_ref()?;
+    let port = next.port_driver.value()?;
     let refuses = match &driver {
-        NetDriver::Pasta => NEVER_PASTAS.contains(&port.value.as_str()) || is_unknown(port, facts),
-        NetDriver::Slirp4netns => is_pastas(&port.value),
-        NetDriver::GvisorTapVsock | NetDriver::Other(_) => {
-            is_pastas(&port.value) || port.value == "slirp4netns"
-        }
+        NetDriver::Pasta => NEVER_PASTAS.contains(&port) || is_unknown(port, facts),
+        NetDriver::Slirp4netns => is_pastas(port),
+        NetDriver::GvisorTapVsock | NetDriver::Other(_) => is_pastas(port) || port == "slirp4netns",
     };
-    let runs = |kit: &RootlessKit| kit.net == driver && kit.port_driver == port.value;
+    let runs = |kit: &RootlessKit| kit.net == driver && kit.port_driver == port;
     if facts.rootlesskit.is().is_some_and(runs) {
         return None;
     }
     refuses.then(|| {
-        let option = format!("--port-driver={}", port.value);
-        let finding = refused(&option, net, port);
+        let option = format!("--port-driver={port}");
+        let finding = refused(facts, &option, &next.net, &next.port_driver);
         if !is_unknown(port, facts) {
             return finding;
         }
@@ -53,24 +50,25 @@ fn is_pastas(port_driver: &str) -> bool {
 }
 
 /// A driver of a newer RootlessKit's.
-fn is_unknown(port: &Setting, facts: &Facts) -> bool {
+fn is_unknown(port_driver: &str, facts: &Facts) -> bool {
     let version = facts.rootlesskit_version();
     let can = version.map(capability::rootlesskit);
-    port.value == "pesto" && can.is_some_and(|can| can.pasta && !can.pesto)
+    port_driver == "pesto" && can.is_some_and(|can| can.pasta && !can.pesto)
 }
 
-fn refused(option: &str, net: &Setting, other: &Setting) -> Finding {
+fn refused(facts: &Facts, option: &str, net: &Told, other: &Told) -> Finding {
+    let (net_driver, other_value) = (net.value().unwrap_or_default(), other.value());
     let take_out = |option: &str| {
         Cure::Words(format!(
             "take {option} out of DOCKERD_ROOTLESS_ROOTLESSKIT_FLAGS, then `rootless6 setup`"
         ))
     };
-    let is_pasta = NetDriver::named(&net.value) == NetDriver::Pasta;
-    let is_wanted = option == "--ipv6" || is_pastas(&other.value);
-    let cure = if other.in_flags && !is_wanted {
+    let is_pasta = NetDriver::named(net_driver) == NetDriver::Pasta;
+    let is_wanted = option == "--ipv6" || other_value.is_some_and(is_pastas);
+    let cure = if other.is_in_flags() && !is_wanted {
         take_out(option)
-    } else if net.in_flags && !is_pasta {
-        take_out(&format!("--net={}", net.value))
+    } else if net.is_in_flags() && !is_pasta {
+        take_out(&format!("--net={net_driver}"))
     } else {
         Cure::Setup
     };
@@ -78,16 +76,16 @@ fn refused(option: &str, net: &Setting, other: &Setting) -> Finding {
         Code::PortDriverMismatch,
         Severity::Broken,
         format!(
-            "RootlessKit does not start with --net={} and {option} together, so dockerd will not start again",
-            net.value
+            "RootlessKit does not start with --net={net_driver} and {option} together, so dockerd will not start again"
         ),
         cure,
     )
-    .seen(&net.from);
-    if other.from == net.from {
+    .seen(net.from(facts));
+    let other = other.from(facts);
+    if finding.evidence.contains(&other) {
         finding
     } else {
-        finding.seen(&other.from)
+        finding.seen(other)
     }
 }
 
@@ -134,8 +132,8 @@ fn pesto(kit: &RootlessKit) -> Option<(String, Cure)> {
 
 /// Setup writes the variable and leaves what is in FLAGS, which wins.
 fn setup_unless_in_flags(facts: &Facts) -> Cure {
-    let in_flags = |starts: StartsWith| starts.port_driver.is_some_and(|port| port.in_flags);
-    if starts_with(facts).is_some_and(in_flags) {
+    let in_flags = |next: NextStart| next.port_driver.is_in_flags();
+    if next_start(facts).is_some_and(in_flags) {
         let words =
             "take --port-driver out of DOCKERD_ROOTLESS_ROOTLESSKIT_FLAGS, then `rootless6 setup`";
         return Cure::Words(words.to_owned());

@@ -1,9 +1,9 @@
 //! RootlessKit and its network driver.
 
-use super::starts_with::{Setting, starts_with};
 use super::{Code, Cure, Finding, Severity, install, uplink};
 use crate::capability;
 use crate::facts::{Facts, NetDriver, RootlessKit, Seen};
+use crate::plan::next_start::{Told, next_start};
 use crate::request::{DEFAULT_MTU, Intent, Net};
 
 /// pasta's window needs a queue that an MTU of 1500 does not leave it: throughput falls by a
@@ -33,7 +33,7 @@ pub(super) fn without_pasta(facts: &Facts) -> Option<Finding> {
                     "`rootless6 setup --net slirp4netns` does without; {NEWER_ROOTLESSKIT}"
                 )),
             )
-            .seen(asked.from),
+            .seen(asked.from(facts)),
         );
     }
     let (limit, cure) = match facts.slirp4netns_forwards_echo() {
@@ -62,9 +62,9 @@ pub(super) fn without_pasta(facts: &Facts) -> Option<Finding> {
 }
 
 /// The setting with which dockerd would start pasta next time.
-fn asks_for_pasta(facts: &Facts) -> Option<Setting> {
-    let net = starts_with(facts)?.net?;
-    (NetDriver::named(&net.value) == NetDriver::Pasta).then_some(net)
+fn asks_for_pasta(facts: &Facts) -> Option<Told> {
+    let next = next_start(facts)?;
+    (next.driver()? == NetDriver::Pasta).then_some(next.net)
 }
 
 pub(super) fn pasta_missing(facts: &Facts, intent: &Intent) -> Option<Finding> {
@@ -150,24 +150,35 @@ fn no_driver_with_ipv6(facts: &Facts) -> Option<Finding> {
 pub(super) fn ipv6_flag_missing(facts: &Facts) -> Option<Finding> {
     let kit = facts.rootlesskit.is()?;
     (kit.net == NetDriver::Pasta && !kit.ipv6).then(|| {
-        let ipv6 = starts_with(facts).and_then(|starts| starts.ipv6);
-        Finding::new(
+        let ipv6 = next_start(facts).map(|next| next.ipv6);
+        let finding = Finding::new(
             Code::Ipv6FlagMissing,
             Severity::Broken,
             "RootlessKit runs pasta without --ipv6, so pasta is limited to IPv4",
             Cure::Setup,
         )
-        .seen(kit.options())
-        .seen(match ipv6 {
-            Some(ipv6) => not_taken_up(&ipv6),
-            None => "--ipv6 is not in DOCKERD_ROOTLESS_ROOTLESSKIT_FLAGS".to_owned(),
-        })
+        .seen(kit.options());
+        match ipv6 {
+            Some(ipv6) if ipv6.is_on() == Some(true) => finding.seen(not_taken_up(facts, &ipv6)),
+            Some(ipv6) if ipv6.is_on() == Some(false) => finding.seen(without_ipv6(facts, &ipv6)),
+            _ => finding,
+        }
     })
 }
 
+/// Why the next start has no `--ipv6`.
+pub(super) fn without_ipv6(facts: &Facts, ipv6: &Told) -> String {
+    if ipv6.is_in_flags() {
+        ipv6.from(facts)
+    } else {
+        "--ipv6 is not in DOCKERD_ROOTLESS_ROOTLESSKIT_FLAGS".to_owned()
+    }
+}
+
 /// A setting that is right, and that dockerd has not been started with.
-fn not_taken_up(setting: &Setting) -> String {
-    format!("{}, with which dockerd has not been started", setting.from)
+fn not_taken_up(facts: &Facts, told: &Told) -> String {
+    let from = told.from(facts);
+    format!("{from}, with which dockerd has not been started")
 }
 
 pub(super) fn driver_without_icmp6(facts: &Facts, intent: &Intent) -> Option<Finding> {
@@ -257,13 +268,13 @@ pub(super) fn mtu_trap(facts: &Facts) -> Option<Finding> {
         .seen(format!(
             "rootlesskit runs with --mtu={mtu}; {DEFAULT_MTU} is best"
         ));
-        let starts = starts_with(facts).and_then(|starts| starts.mtu);
-        match starts {
-            Some(setting) if setting.value == mtu.to_string() => finding.seen(setting.from),
-            Some(setting) => finding.seen(not_taken_up(&setting)),
-            None => {
-                finding.seen("nothing sets it, and dockerd-rootless.sh takes 1500 before 28.5.2")
+        let next = next_start(facts).map(|next| next.mtu);
+        match next.filter(|next| next.value().is_some()) {
+            Some(next) if next.value() != Some(&mtu.to_string()) => {
+                finding.seen(not_taken_up(facts, &next))
             }
+            Some(next) if next.variable.is_some() => finding.seen(next.from(facts)),
+            _ => finding.seen("nothing sets it, and dockerd-rootless.sh takes 1500 before 28.5.2"),
         }
     })
 }

@@ -53,21 +53,27 @@ pub(super) fn missing(facts: &Facts) -> Option<Finding> {
 
 pub(super) fn start_limit(facts: &Facts) -> Option<Finding> {
     let unit = facts.unit.is()?;
+    let typed = facts.typed_unit();
+    // systemd counts what people start just as what it starts by itself after a crash.
+    let anew = format!("`systemctl --user reset-failed {typed} && systemctl --user start {typed}`");
     unit.is_given_up().then(|| {
         let finding = Finding::new(
             Code::UnitStartLimit,
             Severity::Broken,
-            format!("{} crashed so often that systemd gave up", unit.name),
-            Cure::Words(format!(
-                "see `journalctl --user -u {} -n 50`",
-                facts.typed_unit()
-            )),
+            format!(
+                "{} was started so often within a short time that systemd refuses to start it",
+                unit.name
+            ),
+            mend(
+                unit,
+                format!("see why with `journalctl --user -u {typed} -n 50`, then {anew}"),
+            ),
         )
         .seen(format!(
             "ActiveState={} Result={} NRestarts={}",
             unit.active_state, unit.result, unit.restarts
         ));
-        with_last_words(finding, unit)
+        with_last_words(finding, unit, &anew)
     })
 }
 
@@ -86,9 +92,12 @@ pub(super) fn not_running(facts: &Facts) -> Option<Finding> {
         Code::UnitNotRunning,
         Severity::Broken,
         format!("{} is not running", unit.name),
-        Cure::Words(format!(
-            "start it with {start}, or see why not with `journalctl --user -u {typed} -n 50`"
-        )),
+        mend(
+            unit,
+            format!(
+                "start it with {start}, or see why not with `journalctl --user -u {typed} -n 50`"
+            ),
+        ),
     )
     .seen(format!(
         "ActiveState={} SubState={} Result={}{}",
@@ -101,14 +110,45 @@ pub(super) fn not_running(facts: &Facts) -> Option<Finding> {
             ", and not enabled"
         }
     ));
-    Some(with_last_words(finding, unit))
+    Some(with_last_words(finding, unit, &start))
 }
 
-fn with_last_words(finding: Finding, unit: &Unit) -> Finding {
+/// What Docker's own tool tells of the lock (moby:contrib/dockerd-rootless-setuptool.sh).
+const LOCK_DENIED: &str = "/run/xtables.lock: Permission denied";
+
+/// What it advises then.
+const LET_IPTABLES: &[&str] = &[
+    "dnf install -y policycoreutils-python-utils",
+    "semanage permissive -a iptables_t",
+];
+
+/// Whether SELinux keeps iptables from its lock, as far as the unit's last words tell (moby#41230).
+fn is_locked_out(unit: &Unit) -> bool {
     unit.last_words
         .iter()
+        .any(|line| line.contains(LOCK_DENIED))
+}
+
+fn mend(unit: &Unit, otherwise: String) -> Cure {
+    if is_locked_out(unit) {
+        return Cure::Root(LET_IPTABLES.iter().map(|&line| line.to_owned()).collect());
+    }
+    Cure::Words(otherwise)
+}
+
+fn with_last_words(finding: Finding, unit: &Unit, start: &str) -> Finding {
+    let finding = unit
+        .last_words
+        .iter()
         .map(|line| plain(line))
-        .fold(finding, Finding::seen)
+        .fold(finding, Finding::seen);
+    if is_locked_out(unit) {
+        finding.seen(format!(
+            "where SELinux is on, it keeps rootless iptables from its lock (moby#41230); once root has let it, start dockerd with {start}"
+        ))
+    } else {
+        finding
+    }
 }
 
 /// What systemd has not read is what setup wants, or nobody has asked for: whether that is what

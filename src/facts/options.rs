@@ -145,11 +145,16 @@ impl Given {
         if !self.joined {
             return Some(true);
         }
-        match self.value.as_deref()? {
-            "1" | "t" | "T" | "TRUE" | "true" | "True" => Some(true),
-            "0" | "f" | "F" | "FALSE" | "false" | "False" => Some(false),
-            _ => None,
-        }
+        truth(self.value.as_deref()?)
+    }
+}
+
+/// Go's `strconv.ParseBool`; none is what it refuses.
+pub(super) fn truth(value: &str) -> Option<bool> {
+    match value {
+        "1" | "t" | "T" | "TRUE" | "true" | "True" => Some(true),
+        "0" | "f" | "F" | "FALSE" | "false" | "False" => Some(false),
+        _ => None,
     }
 }
 

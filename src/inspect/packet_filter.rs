@@ -79,6 +79,7 @@ fn lacks_tables(proc: &Path) -> bool {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "a test may write files plainly")]
 mod tests {
     use super::*;
 

@@ -1,7 +1,6 @@
 use std::path::{Path, PathBuf};
 
-use super::option;
-use crate::facts::{Engine, NetDriver, RootlessKit, Seen, Tools, Unit, Version};
+use crate::facts::{Engine, Flags, NetDriver, RootlessKit, Seen, Tools, Unit, Version};
 use crate::host::rootlesskit::{self, Info};
 use crate::host::{Host, process};
 use crate::hostile::plain;
@@ -22,10 +21,11 @@ pub fn running(main_pid: u32, host: &Host) -> Seen<RootlessKit> {
     }
     let line = process::command_line(main_pid);
     let options = options_of(&line);
+    let is_on = |name: &str| matches!(options.switch(name), Ok(Some(true)));
     if !line.first().is_some_and(|program| is_rootlesskit(program)) {
         return Seen::Unknown(format!("process {main_pid} of the unit is not rootlesskit"));
     }
-    let Some(state_dir) = state_dir(options, main_pid, host) else {
+    let Some(state_dir) = state_dir(&options, main_pid, host) else {
         return Seen::Unknown("RootlessKit's state directory was not found".to_owned());
     };
     let child_pid = match child_pid(&state_dir, main_pid) {
@@ -34,13 +34,11 @@ pub fn running(main_pid: u32, host: &Host) -> Seen<RootlessKit> {
     };
     Seen::Is(RootlessKit {
         version: Seen::Absent,
-        net: NetDriver::named(option(options, "--net").unwrap_or("host")),
-        port_driver: option(options, "--port-driver")
-            .unwrap_or("none")
-            .to_owned(),
-        ipv6: switch(options, "--ipv6"),
-        mtu: option(options, "--mtu").and_then(|mtu| mtu.parse().ok()),
-        detached: switch(options, "--detach-netns") || state_dir.join("netns").exists(),
+        net: NetDriver::named(options.value("net").unwrap_or("host")),
+        port_driver: options.value("port-driver").unwrap_or("none").to_owned(),
+        ipv6: is_on("ipv6"),
+        mtu: options.value("mtu").and_then(|mtu| mtu.parse().ok()),
+        detached: is_on("detach-netns") || state_dir.join("netns").exists(),
         state_dir,
         child_pid,
         started: process::started(main_pid),
@@ -49,13 +47,15 @@ pub fn running(main_pid: u32, host: &Host) -> Seen<RootlessKit> {
 
 /// RootlessKit's options end where the program to run begins: `/usr/bin/dockerd-rootless.sh`, or
 /// NixOS's `/nix/store/…/.dockerd-rootless.sh-wrapped`.
-fn options_of(line: &[String]) -> &[String] {
-    let end = line
-        .iter()
+fn options_of(line: &[String]) -> Flags {
+    Flags::parse(line[..end_of_options(line)].iter().map(String::as_str))
+}
+
+fn end_of_options(line: &[String]) -> usize {
+    line.iter()
         .skip(1)
         .position(|word| !word.starts_with('-') && word.contains("dockerd-rootless.sh"))
-        .map_or(line.len(), |position| position + 1);
-    &line[..end]
+        .map_or(line.len(), |position| position + 1)
 }
 
 /// The PATH of the RootlessKit that runs, where it may be another than the unit's: something stands
@@ -69,7 +69,7 @@ pub(super) fn path_of_a_wrapper(unit: &Unit) -> Option<String> {
 }
 
 fn is_wrapped(line: &[String], started: &str) -> bool {
-    let script = line.get(options_of(line).len());
+    let script = line.get(end_of_options(line));
     let is_kit = line.first().is_some_and(|program| is_rootlesskit(program));
     // systemd looks for a name without a slash itself.
     let is_it = |script: &String| {
@@ -84,21 +84,9 @@ fn is_rootlesskit(program: &str) -> bool {
         .is_some_and(|name| name.to_string_lossy().contains("rootlesskit"))
 }
 
-fn switch(options: &[String], name: &str) -> bool {
-    let mut on = false;
-    for word in options {
-        match word.strip_prefix(name) {
-            Some("" | "=true" | "=1") => on = true,
-            Some("=false" | "=0") => on = false,
-            _ => {}
-        }
-    }
-    on
-}
-
 /// Engine 20.10–24 leaves the choice to RootlessKit, which takes `/tmp/rootlesskitNNN` and tells
 /// its children.
-fn state_dir(options: &[String], main_pid: u32, host: &Host) -> Option<PathBuf> {
+fn state_dir(options: &Flags, main_pid: u32, host: &Host) -> Option<PathBuf> {
     let told = || {
         process::children(main_pid)
             .into_iter()
@@ -108,7 +96,8 @@ fn state_dir(options: &[String], main_pid: u32, host: &Host) -> Option<PathBuf> 
         let pid = process::pid_file(&host.runtime.join("docker.pid")).ok()?;
         process::variable(pid, "ROOTLESSKIT_STATE_DIR")
     };
-    option(options, "--state-dir")
+    options
+        .value("state-dir")
         .map(PathBuf::from)
         .or_else(|| told().map(PathBuf::from))
         .or_else(|| from_dockerd().map(PathBuf::from))

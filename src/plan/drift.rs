@@ -255,3 +255,6 @@ fn nothing_given() -> Given {
         rehearsed: Seen::Absent,
     }
 }
+
+#[cfg(test)]
+mod tests;

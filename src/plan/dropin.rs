@@ -20,7 +20,7 @@ mod tests;
 
 pub use environment::{Environment, Mention, SkipReason, Skipped, Variable, environment};
 pub use environment_file::environment_file;
-pub use flags::{FlagError, merge_flags};
+pub use flags::{FlagError, flags, merge_flags};
 pub use render::{Command, RenderError, When, render};
 
 /// What systemd strips from the ends of keys and values, and splits words at (`WHITESPACE` in its sources).

@@ -209,7 +209,7 @@ fn merged_flags(base: &[(String, String)], intent: &Intent) -> Result<String> {
 
 /// The drivers that RootlessKit would start with: planned, else configured, else running now.
 /// None where the script would choose.
-fn drivers<'a>(
+pub(super) fn drivers<'a>(
     facts: &'a Facts,
     base: &'a [(String, String)],
     planned: &'a [(String, String)],

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use super::dropin::{self, Assignment};
+use super::said::By;
 use crate::facts::{Facts, Unit};
 
 /// Fragment and drop-ins in systemd's order. Of one name there is one drop-in: whoever has put one
@@ -51,6 +53,16 @@ impl<'a> Files<'a> {
         all.extend(self.ours);
         all.extend(others);
         all
+    }
+
+    /// Where the last assignment of `[Service]` is that is like this.
+    pub(super) fn last(&self, is_it: impl Fn(&Assignment) -> bool) -> Option<By> {
+        self.all().into_iter().rev().find_map(|(path, text)| {
+            let lines = dropin::parse(text).assignments;
+            let mut lines = lines.iter().rev();
+            let line = lines.find(|line| line.section == "Service" && is_it(line))?;
+            Some(By::line(path, line.line))
+        })
     }
 
     /// As if nothing came after ours.

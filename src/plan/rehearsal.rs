@@ -3,7 +3,7 @@
 use super::daemon_json::lookup;
 use super::dropin;
 use super::environment::{self, Variables};
-use crate::facts::{Engine, Facts, NetDriver, Unit, Version};
+use crate::facts::{Engine, Facts, Flags, NetDriver, Unit, Version, Word};
 use crate::request::{Intent, SubnetChoice, Uplink};
 
 /// From here on dockerd-rootless.sh itself makes RootlessKit's netns forward IPv6.
@@ -11,7 +11,6 @@ const SCRIPT_FORWARDS: Version = Version::new(29, 0, 0);
 
 /// Options of RootlessKit's that must not be rehearsed, each with a value: dockerd's own RootlessKit
 /// holds the published port, and the processes of this run's cgroup are not RootlessKit's to move.
-/// One dash is as good as two (Go's package flag).
 const NOT_REHEARSED: &[&str] = &["p", "publish", "evacuate-cgroup2"];
 
 /// How to rehearse RootlessKit's next start.
@@ -38,7 +37,7 @@ pub(super) fn planned(
 ) -> Option<Rehearsal> {
     let options = environment::options(facts, base, environment)?;
     Some(Rehearsal {
-        options: without_side_effects(options),
+        options: without_side_effects(&options),
         net: environment::net(facts, base, environment)?,
         uplink: intent.uplink,
         forwards: forwards(facts, intent),
@@ -74,21 +73,12 @@ fn helper(facts: &Facts, unit: &Unit) -> Option<String> {
         .fold(None, |_, line| (!line.is_empty()).then_some(line))
 }
 
-fn without_side_effects(options: Vec<String>) -> Vec<String> {
-    let mut kept = Vec::new();
-    let mut options = options.into_iter();
-    while let Some(option) = options.next() {
-        let name = option
-            .split_once('=')
-            .map_or(option.as_str(), |(name, _)| name);
-        let is_option = name.starts_with('-');
-        if !is_option || !NOT_REHEARSED.contains(&name.trim_start_matches('-')) {
-            kept.push(option);
-        } else if name == option {
-            options.next();
-        }
-    }
-    kept
+fn without_side_effects(options: &[String]) -> Vec<String> {
+    let flags = Flags::parse(options.iter().map(String::as_str)).0;
+    let is_rehearsed =
+        |word: &&Word| !matches!(word, Word::Flag(flag) if NOT_REHEARSED.contains(&&*flag.name));
+    let kept = flags.iter().filter(is_rehearsed);
+    kept.flat_map(Word::words).cloned().collect()
 }
 
 #[cfg(test)]
@@ -102,8 +92,8 @@ mod tests {
         let options = "--net=slirp4netns -p 0.0.0.0:2376:2376/tcp --publish=8080:80/tcp --ipv6 \
              --publish 1:1/tcp --evacuate-cgroup2=all --pidns -publish=2:2/tcp --p 3:3/tcp \
              -evacuate-cgroup2 all --propagation publish";
-        let options = options.split_whitespace().map(str::to_owned).collect();
-        let kept = without_side_effects(options);
+        let options: Vec<String> = options.split_whitespace().map(str::to_owned).collect();
+        let kept = without_side_effects(&options);
         assert_eq!(
             kept,
             [

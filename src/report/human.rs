@@ -26,7 +26,7 @@ pub use codes::{code_page, codes};
 pub use doctor::{examination, examination_in_short};
 pub use generations::{Generation, confirmed, cut_short, generations, in_force_already, unit_flag};
 pub use ping::{ping_event, pinged, vantage_point};
-pub use preview::{explanation, preview};
+pub use preview::{explanation, notes, preview};
 pub use snippets::snippets;
 
 /// `status`: one screen.

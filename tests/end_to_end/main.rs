@@ -27,6 +27,7 @@ mod faults;
 mod harness;
 mod healthy;
 mod interrupted;
+mod loopback;
 mod merge;
 mod odd_values;
 mod ping;

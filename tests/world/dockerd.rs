@@ -33,6 +33,11 @@ pub(crate) struct Dockerd {
 }
 
 impl Dockerd {
+    /// Which one it is: each start makes another.
+    pub(crate) fn process(&self) -> u32 {
+        self.rootlesskit.id()
+    }
+
     /// Starts it; none where the settings do not go together.
     pub(crate) fn start(places: &Places, settings: Settings) -> Option<Self> {
         if refusal(&settings).is_some() {

@@ -28,4 +28,5 @@ mod bad_journals;
 mod clock;
 mod crash_points;
 mod failing_disk;
+mod seen_again;
 mod signals;

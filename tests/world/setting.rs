@@ -127,6 +127,8 @@ impl Setting {
             ("slirp4netns", "slirp4netns version 1.2.1\nlibslirp: 4.8.0"),
             ("rootlesskit", "rootlesskit version 2.0.2"),
             ("dockerd", "Docker version 26.1.5+dfsg1, build a72d7cd"),
+            ("iptables", "iptables v1.8.11 (nf_tables)"),
+            ("ip6tables", "ip6tables v1.8.11 (nf_tables)"),
         ] {
             let path = places.bin.join(name);
             fs::write(&path, format!("#!/bin/sh\necho '{prints}'\n")).unwrap();

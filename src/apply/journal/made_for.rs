@@ -137,3 +137,6 @@ fn is_in_place(entry: &Entry, unit: &str) -> bool {
     );
     settled && entry.unit == unit && !entry.is_empty()
 }
+
+#[cfg(test)]
+mod tests;

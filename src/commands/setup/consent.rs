@@ -36,10 +36,12 @@ pub(super) fn consent(
     plan: &Plan,
 ) -> Result<()> {
     if asks {
-        let question = if stopping.is_empty() {
-            "Do it?"
-        } else {
-            "Do it, and stop these containers for the restart?"
+        let question = match (stopping.is_empty(), plan.lost_ports.is_empty()) {
+            (true, _) => "Do it?",
+            (false, true) => "Do it, and stop these containers for the restart?",
+            (false, false) => {
+                "Do it, stop these containers for the restart, and lose their ports on loopback?"
+            }
         };
         return wizard::go_ahead(&mut Terminal, question, Some(&human::explanation(plan)));
     }

@@ -64,9 +64,10 @@ pub(super) async fn prepare(
         }
         return Ok(None);
     }
+    record.notes.clone_from(&plan.notes);
     if let Some(error) = snippet::locked(&scene.facts, &plan) {
         record.snippets = snippet::snippets(&scene.facts, &plan);
-        record.text = human::snippets(&record.snippets);
+        record.text = human::notes(&plan) + &human::snippets(&record.snippets);
         return Err(error);
     }
     let journal = journal?;

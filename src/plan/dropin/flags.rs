@@ -1,31 +1,15 @@
 //! Tokens of `DOCKERD_ROOTLESS_ROOTLESSKIT_FLAGS`.
 //!
 //! dockerd-rootless.sh expands the variable unquoted, so /bin/sh splits it at blanks and expands globs, and quotes do
-//! not help. rootlesskit then reads the tokens as urfave/cli does (Go's `flag` package): `-name` is `--name`, a boolean
-//! takes its value only after `=`, any other flag also from the next token, `--` ends the flags, and of a flag given
-//! twice the last one counts.
+//! not help. What rootlesskit makes of the tokens is in [`Flags`].
+
+use crate::facts::{Flag, Flags, Word};
 
 /// What /bin/sh splits at (the default `IFS`).
 const FIELD_SEPARATORS: [char; 3] = [' ', '\t', '\n'];
 /// A backslash quotes within a glob pattern, so it is no safer than the rest.
 const GLOB_CHARACTERS: [char; 4] = ['*', '?', '[', '\\'];
 
-/// Flags without a value of their own (rootlesskit:cmd/rootlesskit/main.go).
-const BOOLEAN: [&str; 13] = [
-    "cgroupns",
-    "debug",
-    "detach-netns",
-    "disable-host-loopback",
-    "h",
-    "help",
-    "ipcns",
-    "ipv6",
-    "pidns",
-    "source-ip-transparent",
-    "utsns",
-    "v",
-    "version",
-];
 /// Flags that add up instead of replacing each other.
 const REPEATABLE: [&str; 3] = ["copy-up", "p", "publish"];
 
@@ -52,18 +36,14 @@ pub fn merge_flags(existing: &str, wanted: &[&str]) -> Result<String, FlagError>
     for token in wanted {
         check(token)?;
     }
-    let mut words = words_of(
-        existing
-            .split(FIELD_SEPARATORS)
-            .filter(|token| !token.is_empty()),
-    );
+    let mut words = flags(existing).0;
     let mut changed = false;
-    for word in words_of(wanted.iter().copied()) {
+    for word in Flags::parse(wanted.iter().copied()).0 {
         let Word::Flag(flag) = word else {
-            return Err(FlagError::NotAFlag(word.tokens().join(" ")));
+            return Err(FlagError::NotAFlag(word.words().join(" ")));
         };
         if flag.value.is_none() && !flag.is_boolean() && REPEATABLE.contains(&flag.name.as_str()) {
-            return Err(FlagError::NoValue(flag.tokens.join(" ")));
+            return Err(FlagError::NoValue(flag.words.join(" ")));
         }
         changed |= merge_one(&mut words, flag);
     }
@@ -72,10 +52,16 @@ pub fn merge_flags(existing: &str, wanted: &[&str]) -> Result<String, FlagError>
     }
     let tokens: Vec<&str> = words
         .iter()
-        .flat_map(Word::tokens)
+        .flat_map(Word::words)
         .map(String::as_str)
         .collect();
     Ok(tokens.join(" "))
+}
+
+/// The flags in the value of the variable.
+pub fn flags(value: &str) -> Flags {
+    let words = value.split(FIELD_SEPARATORS);
+    Flags::parse(words.filter(|word| !word.is_empty()))
 }
 
 fn check(token: &str) -> Result<(), FlagError> {
@@ -99,13 +85,10 @@ fn check(token: &str) -> Result<(), FlagError> {
 
 /// Says whether anything changed.
 fn merge_one(words: &mut Vec<Word>, wanted: Flag) -> bool {
-    let end = words
-        .iter()
-        .position(Word::ends_flags)
-        .unwrap_or(words.len());
+    let end = words.iter().position(ends_flags).unwrap_or(words.len());
     let same_name =
-        |word: &Word| matches!(word, Word::Flag(flag) if flag.canonical() == wanted.canonical());
-    let same = |word: &Word| matches!(word, Word::Flag(flag) if flag.says_the_same(&wanted));
+        |word: &Word| matches!(word, Word::Flag(flag) if canonical(flag) == canonical(&wanted));
+    let same = |word: &Word| matches!(word, Word::Flag(flag) if say_the_same(flag, &wanted));
     if REPEATABLE.contains(&wanted.name.as_str()) {
         if words[..end].iter().any(same) {
             return false;
@@ -126,97 +109,25 @@ fn merge_one(words: &mut Vec<Word>, wanted: Flag) -> bool {
     }
 }
 
-/// One or two tokens that belong together.
-enum Word {
-    Flag(Flag),
-    /// A positional argument, or `--` and all that follows it.
-    Other(String),
+fn ends_flags(word: &Word) -> bool {
+    matches!(word, Word::Other(token) if token == "--")
 }
 
-impl Word {
-    fn tokens(&self) -> &[String] {
-        match self {
-            Self::Flag(flag) => &flag.tokens,
-            Self::Other(token) => std::slice::from_ref(token),
-        }
-    }
-
-    fn ends_flags(&self) -> bool {
-        matches!(self, Self::Other(token) if token == "--")
+fn canonical(flag: &Flag) -> &str {
+    match flag.name.as_str() {
+        "p" => "publish",
+        "h" => "help",
+        "v" => "version",
+        name => name,
     }
 }
 
-struct Flag {
-    /// Without its dashes.
-    name: String,
-    value: Option<String>,
-    /// As written.
-    tokens: Vec<String>,
-}
-
-impl Flag {
-    fn is_boolean(&self) -> bool {
-        BOOLEAN.contains(&self.name.as_str())
+fn say_the_same(one: &Flag, other: &Flag) -> bool {
+    if canonical(one) != canonical(other) {
+        return false;
     }
-
-    fn canonical(&self) -> &str {
-        match self.name.as_str() {
-            "p" => "publish",
-            "h" => "help",
-            "v" => "version",
-            name => name,
-        }
+    if one.is_boolean() {
+        return one.truth() == other.truth();
     }
-
-    fn says_the_same(&self, other: &Self) -> bool {
-        if self.canonical() != other.canonical() {
-            return false;
-        }
-        if self.is_boolean() {
-            return truth(self.value.as_deref()) == truth(other.value.as_deref());
-        }
-        self.value == other.value
-    }
-}
-
-/// Go's `strconv.ParseBool`; `None` is a value that rootlesskit refuses.
-fn truth(value: Option<&str>) -> Option<bool> {
-    match value {
-        None | Some("1" | "t" | "T" | "true" | "TRUE" | "True") => Some(true),
-        Some("0" | "f" | "F" | "false" | "FALSE" | "False") => Some(false),
-        Some(_) => None,
-    }
-}
-
-fn words_of<'a>(tokens: impl Iterator<Item = &'a str>) -> Vec<Word> {
-    let mut words = Vec::new();
-    let mut tokens = tokens.peekable();
-    let mut flags_ended = false;
-    while let Some(token) = tokens.next() {
-        let bare = token
-            .strip_prefix("--")
-            .or_else(|| token.strip_prefix('-'))
-            .unwrap_or_default();
-        if flags_ended || bare.is_empty() {
-            flags_ended |= token == "--";
-            words.push(Word::Other(token.to_owned()));
-            continue;
-        }
-        let mut flag = Flag {
-            name: bare.to_owned(),
-            value: None,
-            tokens: vec![token.to_owned()],
-        };
-        if let Some((name, value)) = bare.split_once('=') {
-            flag.name = name.to_owned();
-            flag.value = Some(value.to_owned());
-        } else if !flag.is_boolean()
-            && let Some(value) = tokens.next_if(|next| !next.starts_with('-'))
-        {
-            flag.value = Some(value.to_owned());
-            flag.tokens.push(value.to_owned());
-        }
-        words.push(Word::Flag(flag));
-    }
-    words
+    one.value == other.value
 }

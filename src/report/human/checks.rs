@@ -181,13 +181,13 @@ fn weaknesses(verification: &Verification, width: Option<usize>) -> String {
     let passes = verification.passes();
     let matters = |weak: &&Weakness| passes || weak.severity != Severity::Note;
     for weakness in verification.weak.iter().filter(matters) {
-        let word = match weakness.severity {
-            Severity::Broken => "broken",
-            Severity::Weak => "weak",
-            Severity::Note => "note",
+        let (mark, word) = match weakness.severity {
+            Severity::Broken => (Sign::Bad, "broken"),
+            Severity::Weak => (Sign::Weak, "weak"),
+            Severity::Note => (Sign::Weak, "note"),
         };
         let words = format!("{word}  {}: {}", weakness.code, weakness.explanation);
-        let _ = writeln!(text, "  {} {}", sign(Sign::Weak), wrap(&words, 4, 4, width));
+        let _ = writeln!(text, "  {} {}", sign(mark), wrap(&words, 4, 4, width));
     }
     text
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::wrap::wrap;
-use crate::diagnose::{Cure, Examination, Finding, Severity, for_root};
+use crate::diagnose::{Code, Cure, Examination, Finding, Severity, for_root};
 use crate::facts::Facts;
 use crate::hostile::plain;
 use crate::ui::{FAINT, STRONG, Sign, sign};
@@ -39,6 +39,7 @@ pub fn examination(facts: &Facts, examination: &Examination) -> String {
         add_evidence(&mut text, finding, "seen", width);
     }
     text.push_str(&root_block(findings));
+    text.push_str(&then(facts, findings));
     text.push_str(&super::settings::beside(facts, findings, width));
     text.push_str(&doubts(facts, examination, width));
     if !text.is_empty() {
@@ -115,6 +116,33 @@ pub(super) fn root_block(findings: &[Finding]) -> String {
     )
 }
 
+/// How dockerd comes back where something else keeps it down and setup does not mend that: systemd has
+/// given up by then.
+fn then(facts: &Facts, findings: &[Finding]) -> String {
+    let is_down = |finding: &&Finding| {
+        let codes = [Code::UnitNotRunning, Code::UnitStartLimit];
+        codes.contains(&finding.code) && !finding.because_of.is_empty()
+    };
+    let Some(down) = findings.iter().find(is_down) else {
+        return String::new();
+    };
+    let mut causes = findings
+        .iter()
+        .filter(|cause| down.because_of.contains(&cause.code));
+    let is_setups = |cause: &Finding| match &cause.cure {
+        Cure::Setup => true,
+        Cure::Words(words) => words.contains("`rootless6 setup"),
+        Cure::Root(_) => false,
+    };
+    if causes.any(is_setups) {
+        return String::new();
+    }
+    let unit = facts.typed_unit();
+    format!(
+        "\n{STRONG}then{STRONG:#}:\nsystemctl --user reset-failed {unit} && systemctl --user start {unit}\n"
+    )
+}
+
 /// What could not be looked at, and why.
 fn doubts(facts: &Facts, examination: &Examination, width: Option<usize>) -> String {
     let mut text = String::new();
@@ -125,7 +153,7 @@ fn doubts(facts: &Facts, examination: &Examination, width: Option<usize>) -> Str
     };
     // What is behind a door that is shut is told with the door.
     let mut reasons: Vec<(Vec<&str>, &str)> = Vec::new();
-    for (what, why) in facts.unknown() {
+    for (what, why) in examination.unknown(facts) {
         match reasons.iter_mut().find(|(_, known)| *known == why) {
             Some((those, _)) => those.push(what),
             None => reasons.push((vec![what], why)),
@@ -162,13 +190,24 @@ fn sum(facts: &Facts, examination: &Examination) -> String {
             first.code
         );
     }
-    if facts.unknown().is_empty() && examination.failed.is_empty() {
-        let mark = sign(Sign::Good);
-        format!("{mark} nothing speaks against IPv6; `rootless6 verify` proves it")
+    let all_seen = examination.unknown(facts).is_empty() && examination.failed.is_empty();
+    let asked: Vec<&str> = examination.asked.iter().map(|code| code.name()).collect();
+    let (mark, seen) = match (all_seen, asked.as_slice()) {
+        (true, []) => (Sign::Good, "nothing speaks against IPv6".to_owned()),
+        (false, []) => {
+            let seen = "nothing that could be seen speaks against IPv6";
+            (Sign::Unknown, seen.to_owned())
+        }
+        (true, _) => (Sign::Good, format!("not found: {}", asked.join(", "))),
+        (false, _) => {
+            let seen = format!("not found as far as could be seen: {}", asked.join(", "));
+            (Sign::Unknown, seen)
+        }
+    };
+    let next = if asked.is_empty() {
+        "`rootless6 verify` proves it"
     } else {
-        let mark = sign(Sign::Unknown);
-        format!(
-            "{mark} nothing that could be seen speaks against IPv6; `rootless6 verify` proves it"
-        )
-    }
+        "`rootless6 doctor` looks for everything"
+    };
+    format!("{} {seen}; {next}", sign(mark))
 }

@@ -30,9 +30,7 @@ pub fn preview(facts: &Facts, plan: &Plan, stopping: &[Container], restarts: boo
         text.push_str(&difference(before, &change.after));
         text.push('\n');
     }
-    for note in &plan.notes {
-        let _ = writeln!(text, "note: {note}");
-    }
+    text.push_str(&notes(plan));
     let unit = &facts.unit_name;
     if !restarts {
         let _ = writeln!(text, "{unit} is not restarted.");
@@ -42,6 +40,12 @@ pub fn preview(facts: &Facts, plan: &Plan, stopping: &[Container], restarts: boo
     let _ = writeln!(text, "{unit} is restarted: {why}.");
     text.push_str(&blast_radius(stopping));
     text
+}
+
+/// What the person should know besides, a line for each thing.
+pub fn notes(plan: &Plan) -> String {
+    let notes = plan.notes.iter().map(|note| format!("note: {note}\n"));
+    notes.collect()
 }
 
 /// Lines that differ, and a few around them.
@@ -110,6 +114,10 @@ pub fn explanation(plan: &Plan) -> String {
         (
             pasta,
             include_str!("../../../templates/explanation/pasta.txt"),
+        ),
+        (
+            plan.loses_loopback,
+            include_str!("../../../templates/explanation/loopback.txt"),
         ),
         (
             plan.proof == Proof::WithoutEcho,

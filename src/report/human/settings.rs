@@ -6,7 +6,8 @@ use super::wrap::wrap;
 use crate::diagnose::Finding;
 use crate::facts::{Changed, Facts};
 use crate::hostile::plain;
-use crate::plan::settings::{By, Setting, settings};
+use crate::plan::said::By;
+use crate::plan::settings::{Setting, settings};
 use crate::ui::{FAINT, STRONG};
 
 /// Columns of a name, `docker0 ipv6` and two blanks.
@@ -40,8 +41,8 @@ pub(super) fn beside(facts: &Facts, findings: &[Finding], width: Option<usize>) 
             "{:<NAME$}{:<VALUE$}{:<VALUE$}{FAINT}{}{FAINT:#}",
             setting.name.replace('_', " "),
             value(setting.running.is()),
-            value(setting.configured.is()),
-            plain(&by(facts, setting))
+            value(setting.configured.value.is()),
+            plain(&in_words(facts, &setting.configured.by))
         );
     }
     let since = since_setup(facts.since_setup().as_deref(), width);
@@ -55,16 +56,10 @@ fn value(known: Option<&String>) -> String {
     known.map_or_else(|| "?".to_owned(), |value| plain(value))
 }
 
-fn by(facts: &Facts, setting: &Setting) -> String {
-    match &setting.by {
-        By::File {
-            file,
-            line: Some(line),
-        } => format!("{}, line {line}", facts.short(file)),
-        By::File { file, line: None } => facts.short(file),
+fn in_words(facts: &Facts, by: &By) -> String {
+    match by {
         By::Default(of) => format!("default of {of}"),
-        By::Manager => "the environment of the user's systemd".to_owned(),
-        By::Unknown => String::new(),
+        by => by.place(facts).unwrap_or_default(),
     }
 }
 

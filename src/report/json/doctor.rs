@@ -8,8 +8,8 @@ use crate::facts::Facts;
 /// The body of `doctor --json`.
 pub fn examination(facts: &Facts, examination: &Examination) -> Value {
     let findings: Vec<Value> = examination.findings.iter().map(finding).collect();
-    let unknown: Map<String, Value> = facts
-        .unknown()
+    let unknown: Map<String, Value> = examination
+        .unknown(facts)
         .into_iter()
         .map(|(what, why)| (what.to_owned(), json!(why)))
         .collect();

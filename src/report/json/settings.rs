@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::facts::Facts;
-use crate::plan::settings::{By, Setting, settings as all};
+use crate::plan::said::By;
+use crate::plan::settings::{Setting, settings as all};
 
 /// `settings[]` of `doctor` and `status`: what is not known is null.
 pub(super) fn settings(facts: &Facts) -> Vec<Value> {
@@ -11,14 +12,14 @@ pub(super) fn settings(facts: &Facts) -> Vec<Value> {
 }
 
 fn setting(setting: &Setting) -> Value {
-    let (set_by, default_of) = match &setting.by {
+    let (set_by, default_of) = match &setting.configured.by {
         By::File { file, line } => (Some(json!({ "file": file, "line": line })), None),
         By::Default(of) => (None, Some(of)),
         By::Manager | By::Unknown => (None, None),
     };
     json!({
         "name": setting.name,
-        "configured": setting.configured.is(),
+        "configured": setting.configured.value.is(),
         "set_by": set_by,
         "default_of": default_of,
         "running": setting.running.is(),

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
-use super::{Case, explain};
+use super::{Case, DOWN, explain};
 use crate::diagnose::{Code, Finding, Severity};
 use crate::verify::{Check, Outcome, Vantage, Weakness};
 
@@ -14,11 +14,14 @@ pub(super) fn beside(findings: &[Finding]) -> Option<String> {
     beside.map(|finding| finding.title.clone())
 }
 
-/// Findings that are weak, settings that the next start may lose, and what the checks themselves show.
+/// Why dockerd is down where something else is the cause, findings that are weak, settings that the next start may lose, and what the checks themselves show.
 /// Of networks that are not there yet nothing is said while something else is amiss.
 pub(super) fn weak(case: &Case<'_>, cause: Option<Code>, checks: &[Check]) -> Vec<Weakness> {
+    let is_down = cause.is_some() && is_silent(case, checks);
     let weak = case.findings.iter().filter(|finding| {
-        let matters = finding.severity == Severity::Weak || finding.code == Code::SettingsDrifted;
+        let matters = finding.severity == Severity::Weak
+            || finding.code == Code::SettingsDrifted
+            || (is_down && DOWN.contains(&finding.code));
         let can_wait = finding.code == Code::NewNetworksWithoutIpv6 && cause.is_some();
         matters && !can_wait && Some(finding.code) != cause
     });
@@ -32,6 +35,16 @@ pub(super) fn weak(case: &Case<'_>, cause: Option<Code>, checks: &[Check]) -> Ve
         }
     });
     weak.chain(prefers_ipv4(case, checks)).collect()
+}
+
+/// Whether a vantage point that dockerd brings about fails because nobody is there.
+fn is_silent(case: &Case<'_>, checks: &[Check]) -> bool {
+    let fails = |vantage: &Vantage| {
+        let mut of_it = checks.iter().filter(|check| check.from == vantage.id());
+        of_it.any(|check| check.outcome == Outcome::Fail)
+    };
+    let mut reports = case.evidence.reports.iter();
+    reports.any(|(vantage, report)| *vantage != Vantage::Host && report.is_err() && fails(vantage))
 }
 
 /// getaddrinfo(3) sorts by RFC 6724: the label of a unique local source (13) is not that of a
