@@ -204,12 +204,12 @@ const RULES: &[Rule] = rules! {
     NoLinger => session::no_linger,
 };
 
-/// What counts for an Engine too that is not ours to configure, beside that it is not: what the host
-/// has. The rest would mend a rootless Docker that is not there.
+/// What counts for an Engine too that is not ours to configure: that it is not, and what the host has. The rest would mend a rootless Docker that is not there.
 const OF_ANY_ENGINE: &[Code] = &[
     Code::DockerDesktop,
     Code::EngineNotRootless,
     Code::ContextElsewhere,
+    Code::UnitMissing,
     Code::HostIpv6Disabled,
     Code::HostNoIpv6Route,
 ];

@@ -81,7 +81,7 @@ fn drift_is_told_by_who_has_changed_what() {
             "",
             [
                 Some((
-                    RootlessKit,
+                    Mtu,
                     "zz-rootless6.conf, line 6: DOCKERD_ROOTLESS_ROOTLESSKIT_MTU=1500; needed is 65520",
                 )),
                 None,
