@@ -205,19 +205,14 @@ const RULES: &[Rule] = rules! {
     NoLinger => session::no_linger,
 };
 
-/// What is wrong with the networks of an Engine that is not ours to configure is not told, nor what
-/// would keep one of ours from starting.
-const OF_OUR_ENGINE: &[Code] = &[
-    Code::TunUnavailable,
-    Code::UsernsRestricted,
-    Code::SubidsMissing,
-    Code::NewuidmapMissing,
-    Code::PastaDeniedByApparmor,
-    Code::BridgeWithoutIpv6,
-    Code::Ip6tablesOff,
-    Code::NetworkWithoutIpv6,
-    Code::NewNetworksWithoutIpv6,
-    Code::LoopbackPublishBroken,
+/// What counts for an Engine too that is not ours to configure: that it is not, and what the host has. The rest would mend a rootless Docker that is not there.
+const OF_ANY_ENGINE: &[Code] = &[
+    Code::DockerDesktop,
+    Code::EngineNotRootless,
+    Code::ContextElsewhere,
+    Code::UnitMissing,
+    Code::HostIpv6Disabled,
+    Code::HostNoIpv6Route,
 ];
 
 /// All findings, what explains the others first, for one who wants what is wanted here.
@@ -241,11 +236,12 @@ pub fn diagnose_for(facts: &Facts, intent: &Intent) -> Vec<Finding> {
 fn told_once(all: impl Iterator<Item = Finding>) -> Vec<Finding> {
     let mut findings: Vec<Finding> = Vec::new();
     for finding in all {
-        let told = findings.iter().any(|found| found.code == finding.code);
-        let ours = !findings.iter().any(Finding::is_elsewhere);
-        if !told && (ours || !OF_OUR_ENGINE.contains(&finding.code)) {
+        if !findings.iter().any(|found| found.code == finding.code) {
             findings.push(finding);
         }
+    }
+    if findings.iter().any(Finding::is_elsewhere) {
+        findings.retain(|finding| OF_ANY_ENGINE.contains(&finding.code));
     }
     findings
 }

@@ -129,6 +129,8 @@ pub struct Facts {
     pub platform: Platform,
     /// The RootlessKit that runs now.
     pub rootlesskit: Seen<RootlessKit>,
+    /// The command line of the dockerd that runs under it.
+    pub dockerd: Seen<Vec<String>>,
     /// The tap interface's network inside RootlessKit's namespace; docker0 and the like are not
     /// part of it.
     pub tap: Seen<Network>,
@@ -281,6 +283,30 @@ impl Facts {
         None
     }
 
+    /// The PATH along which programs were looked for.
+    pub fn path(&self) -> Option<&str> {
+        let of_the_unit = || self.unit.is()?.effective("PATH");
+        let wrapper = self.tools.path_of_a_wrapper.as_deref();
+        wrapper.or_else(of_the_unit)
+    }
+
+    /// Whose that is.
+    pub fn path_in_words(&self) -> &'static str {
+        match self.tools.path_of_a_wrapper {
+            Some(_) => "the PATH that dockerd is started with",
+            None => "the PATH of the unit",
+        }
+    }
+
+    /// A path as one types it, the home directory as `~`.
+    pub fn typed_path(&self, path: &Path) -> String {
+        let short = self.short(path);
+        match short.strip_prefix("~/") {
+            Some(below) if !below.is_empty() => format!("~/{}", typed(below)),
+            _ => typed(&short),
+        }
+    }
+
     /// The unit's name as one types it.
     pub fn typed_unit(&self) -> String {
         typed(&self.unit_name)
@@ -328,6 +354,8 @@ pub struct Unit {
     pub drop_ins: Vec<PathBuf>,
     /// The texts of fragment and drop-ins, in that order, ours included.
     pub files: Vec<UnitFile>,
+    /// Those of them that are symbolic links.
+    pub links: Vec<PathBuf>,
     /// Files on disk differ from what the manager has read.
     pub needs_reload: bool,
     /// Files that were changed since, looked for only where `needs_reload` is set.
@@ -639,6 +667,9 @@ pub struct Tools {
     pub rootlesskit: Seen<Tool>,
     /// dockerd, looked for only where the Engine does not answer.
     pub dockerd: Seen<Tool>,
+    /// The PATH along which all were looked for, where it is not the unit's: that of the RootlessKit
+    /// that runs, where a wrapper around dockerd-rootless.sh has started it.
+    pub path_of_a_wrapper: Option<String>,
 }
 
 /// A program and the version that it prints.

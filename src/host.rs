@@ -25,6 +25,7 @@ pub mod netlink;
 pub mod netns;
 pub mod probe_container;
 pub mod process;
+pub(crate) mod regular;
 pub mod rootlesskit;
 pub mod run_id;
 pub mod systemd;

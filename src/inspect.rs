@@ -7,21 +7,21 @@ use std::path::{Path, PathBuf};
 use crate::apply::place::Tree;
 use crate::error;
 use crate::facts::{
-    DaemonJson, Engine, Facts, HostFacts, InTheWay, Network, OurDropIn, RootlessKit, Seen, Session,
-    Tools, Unit,
+    DaemonJson, Engine, Facts, HostFacts, InTheWay, Network, OurDropIn, PacketFilter, RootlessKit,
+    Seen, Session, Tools, Unit,
 };
 use crate::host::netlink::Netlink;
 use crate::host::rootlesskit::Info;
 use crate::host::systemd::Systemd;
 use crate::host::versions::Versions;
-use crate::host::{Host, engine, log, process};
+use crate::host::{Host, engine, log, regular};
 use tools::Places;
 
+mod dockerd;
 mod netns;
 mod packet_filter;
 mod places;
 mod platform;
-mod regular;
 mod relied_on;
 mod rootlesskit;
 mod session;
@@ -45,43 +45,14 @@ pub async fn gather(host: &Host, systemd: Result<&Systemd, String>) -> Facts {
         Err(why) => Seen::Unknown(why.clone()),
     };
     let versions = Versions::remembered(&host.runtime);
-    let of_the_unit = async {
-        let mut unit = seen_unit(systemd, &host.unit).await;
-        if let Seen::Is(unit) = &mut unit {
-            unit.last_words = last_words(unit).await;
-        }
-        let path = unit
-            .is()
-            .and_then(|unit| unit.effective("PATH"))
-            .map_or_else(|| host.path.clone(), Into::into);
-        let places = Places::new(path, host);
-        let running = match &unit {
-            Seen::Unknown(why) => Seen::Unknown(why.clone()),
-            unit => running(unit.is().map_or(0, |unit| unit.main_pid), host),
-        };
-        let on_its_socket = on_the_units_socket(host, unit.is());
-        let ((info, own), tap, tools, network) = tokio::join!(
-            engine_of(&on_its_socket, &running),
-            netns::tap(&running),
-            tools::gather(&places, &versions),
-            host_network()
-        );
-        let network = (tap, network);
-        (
-            unit,
-            places,
-            running,
-            info,
-            own,
-            on_its_socket,
-            tools,
-            network,
-        )
-    };
-    let (elsewhere, (unit, places, running, info, own, host, mut tools, (tap, network))) =
-        tokio::join!(platform::elsewhere(host), of_the_unit);
-    let host = host.as_ref();
-    let (socket, engine, elsewhere) = platform::choose(host, own, elsewhere, unit.is_loaded());
+    let (elsewhere, ours) = tokio::join!(
+        platform::elsewhere(host),
+        of_the_unit(host, systemd, &versions)
+    );
+    let OfTheUnit { unit, places, .. } = ours;
+    let (host, mut tools) = (ours.host.as_ref(), ours.tools);
+    let (socket, engine, elsewhere) =
+        platform::choose(host, ours.engine, elsewhere, unit.is_loaded());
     if engine.is().is_none() {
         tools.dockerd = tools::dockerd(&places.unit, &versions).await;
     }
@@ -90,37 +61,99 @@ pub async fn gather(host: &Host, systemd: Result<&Systemd, String>) -> Facts {
         unit_name: host.unit.clone(),
         start: in_the_way(host, &session, &places, &tools),
         session,
-        rootlesskit: rootlesskit::told(running, &info, engine.is(), &tools),
+        dockerd: dockerd::command_line(&ours.running),
+        rootlesskit: rootlesskit::told(ours.running, &ours.info, engine.is(), &tools),
         daemon_json: daemon_json(host, unit.is()),
         our_drop_in: our_drop_in(host),
         relied_on: relied_on::gather(host),
         dockerd_unit: match unit {
-            Seen::Absent => dockerd_unit(host),
+            Seen::Absent => dockerd::unit(&host.runtime),
             _ => Seen::Absent,
         },
-        host: HostFacts {
-            network,
-            ipv6_off: platform::ipv6_off(&host.proc),
-            ping_group_range: ping_group_range(),
-            groups: groups(),
-            distribution: system::distribution(Path::new("/")),
-            fixed: system::fixed(Path::new("/")),
-            kernel: kernel(),
-            systemd: systemd_version,
-        },
+        host: of_the_host(host, ours.network, systemd_version),
         platform: platform::gather(host, elsewhere, unit.is()),
-        packet_filter: packet_filter::gather(unit.is(), host),
+        packet_filter: PacketFilter::default(),
         loopback_ports: Seen::Absent,
         unit,
         socket,
         engine,
-        tap,
+        tap: ours.tap,
         tools,
     };
+    facts.packet_filter = packet_filter::gather(facts.path(), host);
     if facts.pasta_loses_loopback_ports() && facts.engine.is().is_some() {
         facts.loopback_ports = engine::loopback_ports(&facts.socket).await;
     }
     facts
+}
+
+/// What is seen once the unit is known.
+struct OfTheUnit<'a> {
+    unit: Seen<Unit>,
+    places: Places,
+    running: Seen<RootlessKit>,
+    info: Seen<Info>,
+    engine: Seen<Engine>,
+    /// With the socket of the unit's dockerd.
+    host: Cow<'a, Host>,
+    tools: Tools,
+    tap: Seen<Network>,
+    network: Seen<Network>,
+}
+
+async fn of_the_unit<'a>(
+    host: &'a Host,
+    systemd: Result<&Systemd, String>,
+    versions: &Versions,
+) -> OfTheUnit<'a> {
+    let mut unit = seen_unit(systemd, &host.unit).await;
+    if let Seen::Is(unit) = &mut unit {
+        unit.last_words = last_words(unit).await;
+    }
+    let of_a_wrapper = unit.is().and_then(rootlesskit::path_of_a_wrapper);
+    let path = of_a_wrapper
+        .as_deref()
+        .or_else(|| unit.is()?.effective("PATH"))
+        .map_or_else(|| host.path.clone(), Into::into);
+    let places = Places::new(path, host);
+    let running = match &unit {
+        Seen::Unknown(why) => Seen::Unknown(why.clone()),
+        unit => running(unit.is().map_or(0, |unit| unit.main_pid), host),
+    };
+    let host = on_the_units_socket(host, unit.is());
+    let ((info, engine), tap, tools, network) = tokio::join!(
+        engine_of(&host, &running),
+        netns::tap(&running),
+        tools::gather(&places, versions),
+        host_network()
+    );
+    OfTheUnit {
+        unit,
+        places,
+        running,
+        info,
+        engine,
+        host,
+        tools: Tools {
+            path_of_a_wrapper: of_a_wrapper,
+            ..tools
+        },
+        tap,
+        network,
+    }
+}
+
+fn of_the_host(host: &Host, network: Seen<Network>, systemd: Seen<String>) -> HostFacts {
+    HostFacts {
+        network,
+        ipv6_off: platform::ipv6_off(&host.proc),
+        ping_group_range: ping_group_range(),
+        groups: groups(),
+        distribution: system::distribution(Path::new("/")),
+        fixed: system::fixed(Path::new("/")),
+        kernel: kernel(),
+        systemd,
+    }
 }
 
 /// What may keep RootlessKit from starting again, whether it runs or not.
@@ -188,6 +221,7 @@ pub async fn unit(systemd: &Systemd, name: &str) -> error::Result<Seen<Unit>> {
     Ok(unit.map(|mut unit| {
         let drop_ins = unit_files::drop_ins(&search_path, name);
         unit.files = unit_files::read(unit.fragment.iter().cloned().chain(drop_ins));
+        unit.links = unit_files::links(&unit.files);
         unit.newer_files = has_read_files.map_or_else(Vec::new, |read| {
             unit_files::newer_than(read, unit.files.iter().map(|file| file.path.as_path()))
         });
@@ -206,13 +240,6 @@ async fn last_words(unit: &Unit) -> Vec<String> {
         return Vec::new();
     }
     log::last_words(log::Of::Invocation(&unit.invocation_id)).await
-}
-
-/// The unit of the dockerd that runs, where it is another one than was asked about.
-fn dockerd_unit(host: &Host) -> Seen<String> {
-    let pid = read(&host.runtime.join("docker.pid"));
-    let unit = |pid: String| process::service_of(pid.trim().parse().ok()?);
-    pid.and_then(|pid| unit(pid).map_or(Seen::Absent, Seen::Is))
 }
 
 /// The host's addresses and default routes.

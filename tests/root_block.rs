@@ -196,7 +196,7 @@ fn a_range_that_is_taken_or_a_file_in_use_gets_no_line() {
 }
 
 /// What a block runs that is not for files below /etc.
-const STUBS: [&str; 15] = [
+const STUBS: [&str; 16] = [
     "apt-get",
     "dnf",
     "zypper",

@@ -13,12 +13,14 @@ pub(super) fn configured(facts: &Facts, path: &[&str]) -> Option<Value> {
     lookup(facts.daemon_json.text.is()?, path).ok().flatten()
 }
 
-/// The same as evidence: file, line and value, or that there is none.
+/// The same as evidence: file, line and value, or that there is none, or that nobody can tell.
 pub(super) fn seen(facts: &Facts, path: &[&str]) -> String {
     let file = facts.short(&facts.daemon_json.path);
     let key = path.last().copied().unwrap_or_default();
-    let Some(text) = facts.daemon_json.text.is() else {
-        return format!("there is no {file}");
+    let text = match &facts.daemon_json.text {
+        Seen::Is(text) => text,
+        Seen::Absent => return format!("there is no {file}"),
+        Seen::Unknown(_) => return format!("{file} cannot be read"),
     };
     match (configured(facts, path), line_of(text, path)) {
         (Some(value), Some(line)) => plain(&format!("{file}, line {line}: \"{key}\": {value}")),

@@ -1,8 +1,11 @@
 //! What runs, what is written, and what setup has left there: where they part, the next start of
 //! dockerd is not like this one.
 
+use super::daemon_json::configured;
 use super::{Code, Cure, Finding, Severity};
+use crate::capability;
 use crate::facts::Facts;
+use crate::hostile::plain;
 use crate::plan::drift::{Drift, Drifted, Part, drift};
 use crate::plan::said::By;
 use crate::plan::settings::{
@@ -19,6 +22,7 @@ const OF_ROOTLESSKIT: &[Code] = &[
     Code::MtuTrap,
     Code::RootlesskitWithoutIpv6Config,
 ];
+const OF_MTU: &[Code] = &[Code::MtuTrap];
 const OF_TAP: &[Code] = &[Code::RootlesskitWithoutIpv6Config];
 const OF_BRIDGE: &[Code] = &[
     Code::BridgeWithoutIpv6,
@@ -30,11 +34,9 @@ const OF_NEW_NETWORKS: &[Code] = &[Code::NewNetworksWithoutIpv6];
 pub(super) fn settings_drifted(facts: &Facts, intent: &Intent) -> Option<Finding> {
     let drift = drift(facts, intent);
     let apart = apart(facts);
+    let switches = switches_apart(facts);
     if !drift.edited.is_empty() {
-        let title = if apart
-            .iter()
-            .any(|(_, severity)| *severity == Severity::Broken)
-        {
+        let title = if apart.iter().any(|(_, severity)| *severity < Severity::Note) {
             "settings that setup has put in place were taken away or changed; the next start of dockerd goes by that"
         } else {
             "settings that setup has put in place were taken away or changed"
@@ -45,7 +47,7 @@ pub(super) fn settings_drifted(facts: &Facts, intent: &Intent) -> Option<Finding
         let title = "what was enough at setup is not enough for the versions that are here now";
         return Some(of_drifted(title, &[&drift.needed]));
     }
-    not_live(facts, &apart).or_else(|| idle(&drift))
+    not_live(facts, &apart, &switches).or_else(|| idle(&drift))
 }
 
 fn of_drifted(title: &str, all: &[&Vec<Drifted>]) -> Finding {
@@ -71,8 +73,8 @@ fn severity_of(part: Part) -> Severity {
 fn told_by(part: Part) -> &'static [Code] {
     match part {
         Part::RootlessKit => OF_ROOTLESSKIT,
+        Part::Mtu => OF_MTU,
         Part::Tap => OF_TAP,
-        Part::Mtu => &[Code::MtuTrap],
         Part::Options | Part::Wait => &[],
         Part::Bridge => OF_BRIDGE,
         Part::Subnet => &[Code::SubnetCollides],
@@ -132,16 +134,70 @@ pub(super) fn is_due(facts: &Facts, intent: &Intent) -> bool {
     apart(facts).iter().any(is_broken) && drift(facts, intent).edited.is_empty()
 }
 
-fn not_live(facts: &Facts, apart: &[(Setting, Severity)]) -> Option<Finding> {
-    let severity = apart.iter().map(|(_, severity)| *severity).min()?;
-    let restart = format!(
-        "`systemctl --user restart {}` takes up what is written, `rootless6 setup` what IPv6 needs",
-        facts.typed_unit()
-    );
-    let cure = if facts.relied_on.is().is_some() {
-        Cure::Setup
-    } else {
-        Cure::Words(restart)
+/// Switches of dockerd's packet filter that its command line shows to be otherwise than what is
+/// written now, a line for each.
+fn switches_apart(facts: &Facts) -> Vec<String> {
+    let unit = facts.unit.is().filter(|unit| {
+        // A wrapper may add options of its own.
+        let is_the_script = |program: &String| program.contains("dockerd-rootless");
+        facts.tools.path_of_a_wrapper.is_none()
+            && unit.exec_start.first().is_some_and(is_the_script)
+    });
+    let (Some(unit), Some(running)) = (unit, facts.running_options()) else {
+        return Vec::new();
+    };
+    let written = unit.options();
+    let of_ipv6 = facts
+        .engine_version()
+        .map(|it| !capability::engine(it).ip6tables);
+    let apart = [("iptables", Some(true)), ("ip6tables", of_ipv6)].map(|(name, default)| {
+        let otherwise = match configured(facts, &[name]) {
+            Some(value) => value.as_bool(),
+            None if facts.daemon_json.text.unknown().is_some() => None,
+            None => default,
+        };
+        match (running.given(name), written.given(name)) {
+            (Some(now), Some(next)) if now.on() != next.on() => Some(format!(
+                "dockerd runs with {}, and ExecStart= has {} by now",
+                now.word, next.word
+            )),
+            (Some(now), None) if otherwise.is_some_and(|next| now.on() != Some(next)) => {
+                Some(format!(
+                    "dockerd runs with {}, which ExecStart= has no more",
+                    now.word
+                ))
+            }
+            // What is switched off is told as that.
+            (None, Some(next)) if next.on() == Some(true) && default == Some(false) => {
+                Some(format!(
+                    "ExecStart= has {}, with which dockerd has not been started",
+                    next.word
+                ))
+            }
+            _ => None,
+        }
+    });
+    apart
+        .into_iter()
+        .flatten()
+        .map(|line| plain(&line))
+        .collect()
+}
+
+fn not_live(facts: &Facts, apart: &[(Setting, Severity)], switches: &[String]) -> Option<Finding> {
+    let of_switches = (!switches.is_empty()).then_some(Severity::Broken);
+    let severities = apart.iter().map(|(_, severity)| *severity);
+    let severity = severities.chain(of_switches).min()?;
+    let restart = format!("`systemctl --user restart {}`", facts.typed_unit());
+    // setup does not look at what dockerd is told beside its own settings.
+    let cure = match facts.relied_on.is() {
+        _ if !switches.is_empty() => Cure::Words(format!(
+            "{restart} takes up what is written, and stops containers"
+        )),
+        Some(_) => Cure::Setup,
+        None => Cure::Words(format!(
+            "{restart} takes up what is written, `rootless6 setup` what IPv6 needs"
+        )),
     };
     let title = "dockerd runs with other settings than those it will start with next time";
     let mut finding = Finding::new(Code::SettingsDrifted, severity, title, cure);
@@ -149,11 +205,15 @@ fn not_live(facts: &Facts, apart: &[(Setting, Severity)]) -> Option<Finding> {
     let explained = explained.flat_map(|(setting, _)| match setting.name {
         NAME_BRIDGE => OF_BRIDGE,
         NAME_UPLINK => OF_TAP,
+        NAME_MTU => OF_MTU,
         _ => OF_ROOTLESSKIT,
     });
     finding.explains = Some(explained.copied().collect());
     let seen = apart.iter().map(|(setting, _)| in_words(facts, setting));
-    Some(seen.fold(finding, Finding::seen))
+    Some(
+        seen.chain(switches.iter().cloned())
+            .fold(finding, Finding::seen),
+    )
 }
 
 /// A setting that differs, in one line.

@@ -3,9 +3,10 @@
 use serde_json::Value;
 
 use super::daemon_json::{configured, seen};
+use super::start::no_start;
 use super::{Code, Cure, Finding, Severity, install};
 use crate::capability;
-use crate::facts::{Facts, Unit, UnitFile, WithoutModule, typed};
+use crate::facts::{Engine, Facts, Given, Unit, UnitFile, WithoutModule, typed};
 use crate::hostile::plain;
 use crate::plan::dropin::parse;
 use crate::request::{Intent, SubnetChoice};
@@ -36,28 +37,47 @@ pub(super) fn switched_off(facts: &Facts, name: &str) -> Option<(String, Cure)> 
             .take_while(|line| line.key != "ExecStart" || !line.value.is_empty())
             .any(|line| line.key == "ExecStart" && line.value.contains(word.as_str()))
     };
-    let edit = |file: &UnitFile| {
-        let path = facts.short(&file.path);
-        let command = format!("sed -i 's/ {word}//' {path}");
-        if path.starts_with("~/") {
-            return Some(format!(
-                "take it out with `{command} && systemctl --user daemon-reload`"
-            ));
-        }
-        let fragment = unit.fragment.as_ref() == Some(&file.path);
-        (!fragment).then(|| {
-            format!("take it out as root with `{command}`, then `systemctl --user daemon-reload`")
-        })
-    };
-    // Somebody else's unit is best copied, and systemctl knows how.
     let file = unit.files.iter().rev().find(holds);
-    let cure = file.and_then(edit).unwrap_or_else(|| {
-        format!(
-            "take it out of ExecStart= with `systemctl --user edit --full {}`",
-            facts.typed_unit()
-        )
+    let cure = file.and_then(|file| taken_out(facts, unit, file, word));
+    // Somebody else's unit is best copied, and systemctl knows how.
+    let cure = cure.unwrap_or_else(|| {
+        let name = facts.typed_unit();
+        format!("take it out of ExecStart= with `systemctl --user edit --full {name}`")
     });
-    Some((word.clone(), Cure::Words(cure)))
+    let restart = format!("`systemctl --user restart {}`", facts.typed_unit());
+    Some((
+        word.clone(),
+        Cure::Words(format!("{cure}, then {restart}, which stops containers")),
+    ))
+}
+
+/// What takes a word out of the file that has it, as far as a line to paste can.
+fn taken_out(facts: &Facts, unit: &Unit, file: &UnitFile, word: &str) -> Option<String> {
+    let path = facts.typed_path(&file.path);
+    let reload = "systemctl --user daemon-reload";
+    if unit.links.contains(&file.path) {
+        // sed and systemctl would put a file of their own in its place.
+        return Some(format!(
+            "{path} is a symbolic link: take {word} out of ExecStart= where that is kept, and `{reload}`"
+        ));
+    }
+    let is_literal = |c: char| c.is_ascii_alphanumeric() || "-=_".contains(c);
+    if !word.chars().all(is_literal) {
+        return None;
+    }
+    let command = format!("sed -i 's/ {word}//' {path}");
+    if path.starts_with("~/") {
+        return Some(format!("take it out with `{command} && {reload}`"));
+    }
+    let is_fragment = unit.fragment.as_ref() == Some(&file.path);
+    (!is_fragment).then(|| format!("take it out as root with `{command}`, then `{reload}`"))
+}
+
+/// Of a switch that is written off while dockerd runs with it on.
+fn not_in_force(facts: &Facts, name: &str) -> Option<&'static str> {
+    let running = facts.running_options()?;
+    let is_on = running.given(name).and_then(Given::on) != Some(false);
+    is_on.then_some("dockerd has not been started with it yet")
 }
 
 pub(super) fn iptables_off(facts: &Facts) -> Option<Finding> {
@@ -86,7 +106,12 @@ pub(super) fn iptables_off(facts: &Facts) -> Option<Finding> {
         } else {
             ""
         };
-        return Some(finding(cure).seen(format!("ExecStart= has {word}{whose}")));
+        let finding = finding(cure).seen(format!("ExecStart= has {word}{whose}"));
+        return Some(
+            not_in_force(facts, "iptables")
+                .into_iter()
+                .fold(finding, Finding::seen),
+        );
     }
     if configured(facts, &["iptables"]) == Some(Value::Bool(false)) {
         let path = facts.short(&facts.daemon_json.path);
@@ -102,19 +127,18 @@ fn iptables_missing(facts: &Facts) -> Option<Finding> {
     if missing.is_empty() || uses_nftables(facts) {
         return None;
     }
-    let path = facts.unit.is()?.effective("PATH").unwrap_or("not set");
-    Some(
-        Finding::new(
-            Code::IptablesOff,
-            Severity::Broken,
-            format!(
-                "the unit's PATH does not lead to {}, without which dockerd does not start",
-                missing.join(" and ")
-            ),
-            install("iptables", facts),
-        )
-        .seen(format!("PATH={path}")),
-    )
+    facts.unit.is()?;
+    let path = facts.path().unwrap_or("not set");
+    let missing = missing.join(" and ");
+    let what = format!("{} does not lead to {missing}", facts.path_in_words());
+    let cure = install("iptables", facts);
+    let finding = Finding::new(
+        Code::IptablesOff,
+        Severity::Broken,
+        no_start(facts, &what),
+        cure,
+    );
+    Some(finding.seen(format!("PATH={path}")))
 }
 
 /// Engine 29 can do without iptables.
@@ -130,7 +154,9 @@ fn uses_nftables(facts: &Facts) -> bool {
 }
 
 pub(super) fn module_missing(facts: &Facts) -> Option<Finding> {
-    if uses_nftables(facts) || switched_off(facts, "iptables").is_some() {
+    let is_off = switched_off(facts, "iptables").is_some()
+        || configured(facts, &["iptables"]) == Some(Value::Bool(false));
+    if is_off || uses_nftables(facts) {
         return None;
     }
     let without = facts.packet_filter.without_module.as_ref();
@@ -139,12 +165,20 @@ pub(super) fn module_missing(facts: &Facts) -> Option<Finding> {
     if without.is_none() && said.is_none() {
         return None;
     }
-    let finding = Finding::new(
-        Code::Ip6tablesModuleMissing,
-        Severity::Broken,
-        "the legacy ip6tables finds no tables in the kernel, and a rootless dockerd cannot load them",
-        Cure::Root(for_tables(without)),
-    );
+    let what = "the legacy ip6tables finds no tables in the kernel";
+    // What runs with IPv6 has found some when it was started.
+    let title = if facts
+        .engine
+        .is()
+        .and_then(Engine::docker0)
+        .is_some_and(|it| it.ipv6)
+    {
+        no_start(facts, what)
+    } else {
+        format!("{what}, and a rootless dockerd cannot load them")
+    };
+    let cure = for_tables(without);
+    let finding = Finding::new(Code::Ip6tablesModuleMissing, Severity::Broken, title, cure);
     let finding = match without {
         Some(WithoutModule {
             program, leads_to, ..
@@ -163,18 +197,20 @@ pub(super) fn module_missing(facts: &Facts) -> Option<Finding> {
 }
 
 /// Where the one that needs no module is at hand, that one.
-fn for_tables(without: Option<&WithoutModule>) -> Vec<String> {
+fn for_tables(without: Option<&WithoutModule>) -> Cure {
     if let Some(nft) = without.and_then(|without| without.nft.as_ref()) {
         let nft = nft.to_string_lossy();
-        return vec![format!(
-            "update-alternatives --set ip6tables {}",
-            typed(&nft)
-        )];
+        let choose = format!("update-alternatives --set ip6tables {}", typed(&nft));
+        return Cure::Root(vec![choose]);
     }
-    vec![
+    if without.is_some_and(|without| without.not_built) {
+        let words = "install an iptables that uses nf_tables (Arch: iptables-nft) in place of the legacy one: this kernel has no module for that";
+        return Cure::Words(words.to_owned());
+    }
+    Cure::Root(vec![
         format!("modprobe -a {MODULES}"),
         format!("printf '%s\\n' {MODULES} > {MODULES_FILE}"),
-    ]
+    ])
 }
 
 pub(super) fn ip6tables_off(facts: &Facts, intent: &Intent) -> Option<Finding> {
@@ -190,11 +226,20 @@ pub(super) fn ip6tables_off(facts: &Facts, intent: &Intent) -> Option<Finding> {
         )
     };
     if let Some((word, cure)) = switched_off(facts, "ip6tables") {
-        return Some(finding(cure).seen(format!("ExecStart= has {word}")));
+        let finding = finding(cure).seen(format!("ExecStart= has {word}"));
+        return Some(
+            not_in_force(facts, "ip6tables")
+                .into_iter()
+                .fold(finding, Finding::seen),
+        );
+    }
+    // Which options and which file count is the unit's to say.
+    let option = facts.unit.is()?.options();
+    if facts.daemon_json.text.unknown().is_some() {
+        return None;
     }
     let version = facts.engine_version()?;
     let needs = capability::engine(version);
-    let option = facts.unit.is().map(Unit::options).unwrap_or_default();
     let on = match configured(facts, &["ip6tables"]) {
         Some(value) => value == Value::Bool(true),
         None => !needs.ip6tables || option.given("ip6tables").is_some(),

@@ -13,12 +13,15 @@ pub(super) fn newer() -> Cure {
 pub(super) fn too_old(facts: &Facts) -> Option<Finding> {
     let released = facts.passt().filter(|_| rootlesskit::has_pasta(facts))?;
     let does = capability::pasta(released);
-    let works = works(facts);
+    let starts = starts(facts);
+    // Whether it has copied IPv6 too, tap0 shows, if it can be looked at.
+    let reaches_out = facts.tap.is().is_some_and(Network::reaches_out);
+    let works = starts && (reaches_out || facts.tap.unknown().is_some());
     let configures = facts
         .rootlesskit_version()
         .is_some_and(|version| capability::rootlesskit(version).ipv6_config);
     let (severity, title) = if !does.starts {
-        let severity = if works {
+        let severity = if starts {
             Severity::Weak
         } else {
             rootlesskit::without_pasta_is(facts)
@@ -53,18 +56,17 @@ pub(super) fn too_old(facts: &Facts) -> Option<Finding> {
         newer(),
     )
     .seen(format!("{} is {}", facts.short(&pasta.path), pasta.version));
-    Some(if works {
-        finding.seen("the one that runs works all the same")
-    } else {
-        finding
+    Some(match (starts, reaches_out) {
+        (true, true) => finding.seen("the one that runs works all the same"),
+        (true, false) => finding.seen("the one that runs has started all the same"),
+        (false, _) => finding,
     })
 }
 
-/// What is seen counts for more than a version.
-fn works(facts: &Facts) -> bool {
+/// What is seen counts for more than a version: RootlessKit runs its child once its driver is up.
+fn starts(facts: &Facts) -> bool {
     let with_pasta = |kit: &RootlessKit| kit.net == NetDriver::Pasta && kit.ipv6;
     facts.rootlesskit.is().is_some_and(with_pasta)
-        && facts.tap.is().is_some_and(Network::reaches_out)
 }
 
 pub(super) fn dual_stack_bug(facts: &Facts) -> Option<Finding> {

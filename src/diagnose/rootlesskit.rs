@@ -76,7 +76,7 @@ pub(super) fn pasta_missing(facts: &Facts, intent: &Intent) -> Option<Finding> {
         Finding::new(
             Code::PastaMissing,
             without_pasta_is(facts),
-            "pasta is not on the PATH of the unit",
+            format!("pasta is not on {}", facts.path_in_words()),
             install("passt", facts),
         )
     })
@@ -134,8 +134,10 @@ fn no_driver_with_ipv6(facts: &Facts) -> Option<Finding> {
         )
     } else if !can.pasta && facts.tools.slirp4netns == Seen::Absent {
         (
-            "slirp4netns, the only driver here that has IPv6, is not on the PATH of the unit"
-                .to_owned(),
+            format!(
+                "slirp4netns, the only driver here that has IPv6, is not on {}",
+                facts.path_in_words()
+            ),
             install("slirp4netns", facts),
         )
     } else {

@@ -247,15 +247,19 @@ pub(super) fn path_lacks_pasta(facts: &Facts, intent: &Intent) -> Option<Finding
     if !rootlesskit::has_pasta(facts) || rootlesskit::is_chosen_instead(facts, intent) {
         return None;
     }
-    let path = facts.unit.is()?.effective("PATH").unwrap_or("not set");
+    facts.unit.is()?;
+    let path = facts.path().unwrap_or("not set");
     Some(
         Finding::new(
             Code::UnitPathLacksPasta,
             rootlesskit::without_pasta_is(facts),
-            format!(
-                "pasta is installed, but not on the PATH of {}",
-                facts.unit_name
-            ),
+            match facts.tools.path_of_a_wrapper {
+                Some(_) => format!("pasta is installed, but not on {}", facts.path_in_words()),
+                None => format!(
+                    "pasta is installed, but not on the PATH of {}",
+                    facts.unit_name
+                ),
+            },
             Cure::Setup,
         )
         .seen(format!("pasta is {}", facts.short(&pasta.path)))

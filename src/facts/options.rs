@@ -1,6 +1,6 @@
 use std::path::Path;
 
-use super::Unit;
+use super::{Facts, Unit};
 
 /// dockerd's options in `ExecStart=`, as it reads them (github.com/spf13/pflag).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -29,6 +29,14 @@ const SHORT: &[(char, &str)] = &[
     ('p', "pidfile"),
     ('s', "storage-driver"),
 ];
+
+impl Facts {
+    /// The options of the dockerd that runs, where its command line was seen.
+    pub fn running_options(&self) -> Option<Options> {
+        let line = self.dockerd.is()?;
+        Some(Options::parse(line.get(1..)?))
+    }
+}
 
 impl Unit {
     /// dockerd's options: dockerd-rootless.sh hands on what it is given.

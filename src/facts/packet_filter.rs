@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PacketFilter {
-    /// Of `iptables` and `ip6tables`, what the unit's PATH does not lead to.
+    /// Of `iptables` and `ip6tables`, what the PATH that programs are looked for along does not lead to.
     pub missing: Vec<String>,
     /// The unit's ip6tables, where it is the legacy one and the kernel has nothing for it.
     pub without_module: Option<WithoutModule>,
@@ -23,6 +23,8 @@ pub struct WithoutModule {
     pub leads_to: PathBuf,
     /// The ip6tables beside it that uses `nf_tables`, if it is there.
     pub nft: Option<PathBuf>,
+    /// Whether the running kernel came without the module: there is nothing to load.
+    pub not_built: bool,
 }
 
 /// A port of a running container that is published on an address of loopback alone.

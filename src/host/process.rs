@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::Read as _;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -15,7 +15,7 @@ use futures_util::future::select_all;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::pty::openpty;
 use nix::time::{ClockId, clock_gettime};
-use nix::unistd::read;
+use nix::unistd::{Uid, read};
 use tokio::io::AsyncReadExt;
 use tokio::process::Command;
 use tokio::runtime::Builder;
@@ -69,6 +69,12 @@ pub fn ancestors(pid: u32) -> impl Iterator<Item = u32> {
 pub fn name(pid: u32) -> Option<String> {
     let name = fs::read(format!("/proc/{pid}/comm")).ok()?;
     Some(String::from_utf8_lossy(&name).trim_end().to_owned())
+}
+
+/// Whether a process is this user's own.
+pub fn is_ours(pid: u32) -> bool {
+    let process = fs::metadata(format!("/proc/{pid}"));
+    process.is_ok_and(|process| process.uid() == Uid::effective().as_raw())
 }
 
 /// Whether a process is in the same namespace of a kind, such as `net`, as this one; none where that

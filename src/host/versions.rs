@@ -30,6 +30,10 @@ const MOST_PROGRAMS: usize = 12;
 /// and comes with a new one of these.
 const LIBRARIES: &str = "/etc/ld.so.cache";
 
+/// Where the programs are whose libraries it names. Those of Nix, of Homebrew or below /opt may name
+/// their own (RPATH), and be the same file with another one.
+const SYSTEM: &str = "/usr";
+
 /// Variables that name other libraries.
 const OTHER_LIBRARIES: [&str; 2] = ["LD_LIBRARY_PATH", "LD_PRELOAD"];
 
@@ -43,6 +47,7 @@ pub struct Versions {
     /// None where nothing can be remembered.
     directory: Option<PathBuf>,
     libraries: Option<Identity>,
+    system: PathBuf,
     known: RefCell<Known>,
 }
 
@@ -94,6 +99,7 @@ impl Versions {
         Self {
             directory: Some(directory).filter(|_| libraries.is_some()),
             libraries,
+            system: SYSTEM.into(),
             known: RefCell::new(known),
         }
     }
@@ -104,7 +110,9 @@ impl Versions {
     /// As [`process::version_of`].
     pub async fn of(&self, program: &Path) -> Result<String> {
         // Before it is asked: what replaces it meanwhile is another file.
-        let before = self.libraries.clone().zip(Identity::of(program));
+        let libraries = self.libraries.clone();
+        let libraries = libraries.filter(|_| self.is_of_the_system(program));
+        let before = libraries.zip(Identity::of(program));
         if let Some((libraries, identity)) = &before
             && let Some(known) = self.known.borrow().get(program)
             && known.program == *identity
@@ -126,6 +134,10 @@ impl Versions {
             self.remember(program, known);
         }
         Ok(printed)
+    }
+
+    fn is_of_the_system(&self, program: &Path) -> bool {
+        fs::canonicalize(program).is_ok_and(|file| file.starts_with(&self.system))
     }
 
     fn remember(&self, program: &Path, printed: Printed) {

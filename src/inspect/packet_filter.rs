@@ -1,4 +1,4 @@
-//! What dockerd needs for the packet filter: programs on the unit's PATH, and for the legacy
+//! What dockerd needs for the packet filter: programs on its PATH, and for the legacy
 //! ip6tables the kernel's tables.
 
 use std::ffi::OsStr;
@@ -6,10 +6,9 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use super::regular;
 use super::tools::find;
-use crate::facts::{PacketFilter, Unit, WithoutModule};
-use crate::host::Host;
+use crate::facts::{PacketFilter, WithoutModule};
+use crate::host::{Host, regular};
 
 /// Both families' program and what it is called where it is the legacy one (iptables(8)).
 const LEGACY: &str = "xtables-legacy-multi";
@@ -17,9 +16,12 @@ const LEGACY: &str = "xtables-legacy-multi";
 /// Debian's alternatives decide which ip6tables it is (update-alternatives(1)).
 const ALTERNATIVE: &str = "/etc/alternatives/ip6tables";
 
-/// Looks along the unit's PATH; where nobody knows that, at nothing.
-pub(super) fn gather(unit: Option<&Unit>, host: &Host) -> PacketFilter {
-    let Some(path) = unit.and_then(|unit| unit.effective("PATH")).map(OsStr::new) else {
+/// Where the modules of each kernel are listed (depmod(8)).
+const MODULES: &str = "/lib/modules";
+
+/// Looks along this PATH; where nobody knows that, at nothing.
+pub(super) fn gather(path: Option<&str>, host: &Host) -> PacketFilter {
+    let Some(path) = path.map(OsStr::new) else {
         return PacketFilter::default();
     };
     let missing = ["iptables", "ip6tables"]
@@ -42,9 +44,22 @@ fn without_module(program: PathBuf, proc: &Path) -> Option<WithoutModule> {
     let nft = leads_to.with_file_name("ip6tables-nft");
     Some(WithoutModule {
         nft: (Path::new(ALTERNATIVE).exists() && nft.exists()).then_some(nft),
+        not_built: is_not_built(&proc.join("sys/kernel/osrelease"), Path::new(MODULES)),
         program,
         leads_to,
     })
+}
+
+/// Whether the lists of this kernel's modules are there, and `ip6_tables` in neither.
+fn is_not_built(osrelease: &Path, modules: &Path) -> bool {
+    let Ok(release) = regular::text(osrelease) else {
+        return false;
+    };
+    let lacks = |list: &str| {
+        let list = regular::text(&modules.join(release.trim()).join(list));
+        list.is_ok_and(|list| !list.contains("/ip6_tables.ko"))
+    };
+    lacks("modules.dep") && lacks("modules.builtin")
 }
 
 /// Whether the kernel has nothing of `ip6_tables`: the file is there in each netns, for whoever may
@@ -90,6 +105,31 @@ mod tests {
                 fs::write(proc.path().join(file), text).unwrap();
             }
             assert_eq!(lacks_tables(proc.path()), lacks, "{files:?}");
+        }
+    }
+
+    #[test]
+    fn a_module_is_not_built_only_where_both_lists_say_so() {
+        let (dep, builtin) = ("modules.dep", "modules.builtin");
+        let other = "kernel/net/ipv6/ipv6.ko.xz:\n";
+        let module = "kernel/net/ipv6/netfilter/ip6_tables.ko.zst: kernel/x.ko\n";
+        for (lists, expected) in [
+            (&[(dep, other), (builtin, "")][..], true),
+            (&[(dep, module), (builtin, "")], false),
+            (&[(dep, other), (builtin, module)], false),
+            (&[(dep, other)], false),
+            // The kernel was replaced, and its modules are gone.
+            (&[], false),
+        ] {
+            let place = tempfile::tempdir().unwrap();
+            let osrelease = place.path().join("osrelease");
+            fs::write(&osrelease, "6.17.1-arch1\n").unwrap();
+            let modules = place.path().join("modules");
+            fs::create_dir_all(modules.join("6.17.1-arch1")).unwrap();
+            for (list, text) in lists {
+                fs::write(modules.join("6.17.1-arch1").join(list), text).unwrap();
+            }
+            assert_eq!(is_not_built(&osrelease, &modules), expected, "{lists:?}");
         }
     }
 

@@ -12,9 +12,9 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::{read, regular};
+use super::read;
 use crate::facts::{ChosenBy, Elsewhere, Engine, Ipv6Off, Platform, Seen, Unit};
-use crate::host::{Host, engine};
+use crate::host::{Host, engine, regular};
 use crate::hostile::plain;
 
 /// docker's own default (docker/cli, opts/hosts.go).
@@ -198,20 +198,25 @@ pub(super) fn ipv6_off(proc: &Path) -> Seen<Ipv6Off> {
         }
         Err(error) => return Seen::Unknown(format!("look at {}: {error}", settings.display())),
     }
-    let off = |name: &String| {
-        let value = read(&settings.join(name).join("disable_ipv6"));
-        value.is().is_some_and(|value| value.trim() == "1")
+    let mut unknown = None;
+    let mut off = |name: &String| match read(&settings.join(name).join("disable_ipv6")) {
+        Seen::Is(value) => value.trim() == "1",
+        Seen::Absent => false,
+        Seen::Unknown(why) => {
+            unknown.get_or_insert(why);
+            false
+        }
     };
     let all = "all".to_owned();
     if off(&all) {
         return Seen::Is(Ipv6Off::Sysctl(vec![all]));
     }
     let mut names = uplinks(proc);
-    names.retain(off);
-    if names.is_empty() {
-        return Seen::Absent;
+    names.retain(&mut off);
+    if !names.is_empty() {
+        return Seen::Is(Ipv6Off::Sysctl(names));
     }
-    Seen::Is(Ipv6Off::Sysctl(names))
+    unknown.map_or(Seen::Absent, Seen::Unknown)
 }
 
 /// The interfaces with an IPv4 default route: lines of interface, destination, gateway, flags,

@@ -1,6 +1,6 @@
 use std::path::{Path, PathBuf};
 
-use crate::facts::{Engine, Flags, NetDriver, RootlessKit, Seen, Tools, Version};
+use crate::facts::{Engine, Flags, NetDriver, RootlessKit, Seen, Tools, Unit, Version};
 use crate::host::rootlesskit::{self, Info};
 use crate::host::{Host, process};
 use crate::hostile::plain;
@@ -48,12 +48,34 @@ pub fn running(main_pid: u32, host: &Host) -> Seen<RootlessKit> {
 /// RootlessKit's options end where the program to run begins: `/usr/bin/dockerd-rootless.sh`, or
 /// NixOS's `/nix/store/…/.dockerd-rootless.sh-wrapped`.
 fn options_of(line: &[String]) -> Flags {
-    let end = line
-        .iter()
+    Flags::parse(line[..end_of_options(line)].iter().map(String::as_str))
+}
+
+fn end_of_options(line: &[String]) -> usize {
+    line.iter()
         .skip(1)
         .position(|word| !word.starts_with('-') && word.contains("dockerd-rootless.sh"))
-        .map_or(line.len(), |position| position + 1);
-    Flags::parse(line[..end].iter().map(String::as_str))
+        .map_or(line.len(), |position| position + 1)
+}
+
+/// The PATH of the RootlessKit that runs, where it may be another than the unit's: something stands
+/// between what the unit starts and dockerd-rootless.sh, as NixOS's wrapper does. Without it the unit's
+/// decides, which the next start has too.
+pub(super) fn path_of_a_wrapper(unit: &Unit) -> Option<String> {
+    let started = unit.exec_start.first().filter(|_| unit.main_pid != 0)?;
+    let line = process::command_line(unit.main_pid);
+    is_wrapped(&line, started).then_some(())?;
+    process::variable(unit.main_pid, "PATH")
+}
+
+fn is_wrapped(line: &[String], started: &str) -> bool {
+    let script = line.get(end_of_options(line));
+    let is_kit = line.first().is_some_and(|program| is_rootlesskit(program));
+    // systemd looks for a name without a slash itself.
+    let is_it = |script: &String| {
+        script == started || (!started.contains('/') && Path::new(script).ends_with(started))
+    };
+    is_kit && script.is_some_and(|script| !is_it(script))
 }
 
 fn is_rootlesskit(program: &str) -> bool {

@@ -9,7 +9,7 @@ use crate::hostile::plain;
 /// Where programs are looked for.
 #[derive(Debug, Clone)]
 pub(super) struct Places {
-    /// The unit's PATH.
+    /// The PATH that dockerd is started with: the unit's, or a wrapper's.
     pub(super) unit: OsString,
     /// PATHs of others.
     pub(super) elsewhere: OsString,
@@ -48,6 +48,7 @@ pub(super) async fn gather(places: &Places, versions: &Versions) -> Tools {
         slirp4netns: slirp4netns.map(Tool::from),
         rootlesskit: rootlesskit.map(Tool::from),
         dockerd: Seen::Absent,
+        path_of_a_wrapper: None,
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 
 use crate::facts::{EnvironmentFile, Seen, UnitFile};
+use crate::host::regular;
 use crate::plan::dropin;
 
 /// The drop-ins that systemd would read now, in its order (systemd.unit(5)): those that were made
@@ -78,11 +79,17 @@ pub(super) fn read(paths: impl IntoIterator<Item = PathBuf>) -> Vec<UnitFile> {
     paths
         .into_iter()
         .filter_map(|path| {
-            let bytes = super::regular::bytes(&path).ok()?;
+            let bytes = regular::bytes(&path).ok()?;
             let text = text(&bytes);
             Some(UnitFile { path, text })
         })
         .collect()
+}
+
+/// Those of them that are symbolic links, as home-manager and stow make them.
+pub(super) fn links(files: &[UnitFile]) -> Vec<PathBuf> {
+    let paths = files.iter().map(|file| file.path.clone());
+    paths.filter(|path| path.is_symlink()).collect()
 }
 
 /// Those that were changed after that, in microseconds since 1970.

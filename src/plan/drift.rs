@@ -154,7 +154,9 @@ impl Case<'_> {
         let then = then.and_then(Version::find);
         let now = facts.rootlesskit_version();
         let by_itself = |version| capability::rootlesskit(version).ipv6_config;
-        let is_another = then.map(by_itself) != now.map(by_itself) && then.is_some();
+        // A version that nobody knows is not another one.
+        let both = then.zip(now);
+        let is_another = both.is_some_and(|(then, now)| by_itself(then) != by_itself(now));
         let drifted = |seen: String| Drifted {
             part: Part::Tap,
             seen,
@@ -208,7 +210,8 @@ impl Case<'_> {
         }
         let then = self.relied_on.versions.engine.as_deref();
         let then = then.and_then(Version::find).map(capability::engine);
-        let is_another = then.is_some() && then != facts.engine_version().map(capability::engine);
+        let now = facts.engine_version().map(capability::engine);
+        let is_another = then.zip(now).is_some_and(|(then, now)| then != now);
         for change in lacking {
             let keys: Vec<&str> = change.path().iter().map(String::as_str).collect();
             let at = |text| daemon_json::lookup(text, &keys).ok().flatten();

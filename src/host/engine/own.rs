@@ -5,8 +5,7 @@
 //! to run under a RootlessKit of the user's own, the kernel and the head of its answer to `/_ping`
 //! tell the same.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use hyper::Response;
@@ -18,9 +17,9 @@ use tokio::net::unix::UCred;
 use tokio::time::timeout;
 
 use super::{REQUEST_SECONDS, networks_from, stranger};
-use crate::error::{Doing, Result};
+use crate::error::Result;
 use crate::facts::{Engine, RootlessKit, Seen, Version};
-use crate::host::{http, process};
+use crate::host::{http, process, regular};
 
 /// Between dockerd and RootlessKit's child there is nothing, or a wrapper's shell or two.
 const LONGEST_LINEAGE: usize = 8;
@@ -31,22 +30,26 @@ const OS_RELEASE: [&str; 2] = ["/etc/os-release", "/usr/lib/os-release"];
 /// The same as [`super::gather`], which asks where anything is not as it is with a dockerd of this
 /// RootlessKit's: another process listens, or its answer does not tell who it is.
 pub async fn gather(socket: &Path, kit: &RootlessKit) -> Seen<Engine> {
-    let patience = Duration::from_secs(REQUEST_SECONDS);
-    match timeout(patience, in_short(socket, kit)).await {
-        Ok(Some(engine)) => Seen::Is(engine),
-        Ok(None) => super::gather(socket).await,
-        Err(_) => super::no_answer(),
-    }
+    let asking = async {
+        match in_short(socket, kit).await {
+            Some(engine) => Seen::Is(engine),
+            None => super::gather(socket).await,
+        }
+    };
+    // For both ways together: a dockerd that half answers does not take twice as long.
+    let answer = timeout(Duration::from_secs(REQUEST_SECONDS), asking).await;
+    answer.unwrap_or_else(|_| super::no_answer())
 }
 
 async fn in_short(socket: &Path, kit: &RootlessKit) -> Option<Engine> {
     tracing::info!("talk to the Docker Engine at {}", socket.display());
-    let stream = UnixStream::connect(socket).await.ok()?;
-    let peer = stream.peer_cred().ok()?;
-    if !is_dockerd_of(kit, &peer) {
+    let (one, dockerd) = connect(socket, kit).await?;
+    let (other, again) = connect(socket, kit).await?;
+    // Between the two another one may have been started.
+    if dockerd != again {
         return None;
     }
-    let (ping, networks) = tokio::try_join!(get(stream, "/_ping"), networks(socket)).ok()?;
+    let (ping, networks) = tokio::try_join!(get(one, "/_ping"), get(other, "/networks")).ok()?;
     Some(Engine {
         version: version(&ping)?,
         rootless: true,
@@ -58,14 +61,20 @@ async fn in_short(socket: &Path, kit: &RootlessKit) -> Option<Engine> {
     })
 }
 
-/// A dockerd below RootlessKit is rootless; that it is on this machine, and how it names that, is as
-/// this process sees it where both have the same host name.
-fn is_dockerd_of(kit: &RootlessKit, peer: &UCred) -> bool {
+/// A connection to the dockerd of this RootlessKit, and its process.
+async fn connect(socket: &Path, kit: &RootlessKit) -> Option<(UnixStream, u32)> {
+    let stream = UnixStream::connect(socket).await.ok()?;
+    let peer = stream.peer_cred().ok()?;
     // It is 0 where it is of a pid namespace that is not seen from here (unix(7), pid_namespaces(7)).
     let pid = peer.pid().and_then(|pid| u32::try_from(pid).ok());
-    let Some(pid) = pid.filter(|pid| *pid != 0) else {
-        return false;
-    };
+    let pid = pid.filter(|pid| *pid != 0)?;
+    is_dockerd_of(kit, &peer, pid).then_some((stream, pid))
+}
+
+/// A dockerd below RootlessKit is rootless; that it is on this machine, and how it names that, is as
+/// this process sees it where both have the same host name. One in a container of its dockerd's, which
+/// is below RootlessKit too, has another.
+fn is_dockerd_of(kit: &RootlessKit, peer: &UCred, pid: u32) -> bool {
     peer.uid() == Uid::effective().as_raw()
         && process::name(pid).is_some_and(|name| name == "dockerd")
         && process::ancestors(pid)
@@ -74,20 +83,11 @@ fn is_dockerd_of(kit: &RootlessKit, peer: &UCred) -> bool {
         && process::shares_namespace(pid, "uts") == Some(true)
 }
 
-async fn networks(socket: &Path) -> Result<Response<Bytes>> {
-    let stream = UnixStream::connect(socket).await;
-    get(stream.doing(|| doing("/networks"))?, "/networks").await
-}
-
 async fn get(stream: UnixStream, path: &str) -> Result<Response<Bytes>> {
     http::get(stream, "docker", path, stranger::LONGEST_ANSWER, || {
-        doing(path)
+        format!("ask the Docker Engine for {path}")
     })
     .await
-}
-
-fn doing(path: &str) -> String {
-    format!("ask the Docker Engine for {path}")
 }
 
 /// `Docker/28.5.2+dfsg4 (linux)`; Podman's is `Libpod/…`.
@@ -97,7 +97,7 @@ fn version<T>(ping: &Response<T>) -> Option<Version> {
 }
 
 fn operating_system() -> Option<String> {
-    let read = |path| fs::read_to_string(PathBuf::from(path)).ok();
+    let read = |path: &str| regular::text(path.as_ref()).ok();
     pretty_name(&OS_RELEASE.into_iter().find_map(read)?)
 }
 

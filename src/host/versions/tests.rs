@@ -35,9 +35,23 @@ fn forge(runtime: &TempDir) {
     write(&runtime.path().join(DIRECTORY), &known).unwrap();
 }
 
-/// With libraries that do not change, wherever the test runs.
+/// With libraries that do not change, wherever the test runs and its programs are.
 fn versions(runtime: &Path) -> Versions {
-    Versions::with(runtime, Identity::of("/".as_ref()))
+    Versions {
+        system: "/".into(),
+        ..Versions::with(runtime, Identity::of("/".as_ref()))
+    }
+}
+
+#[tokio::test]
+async fn a_program_that_may_have_libraries_of_its_own_is_asked_each_time() {
+    let runtime = runtime();
+    let own = program(runtime.path());
+    let honest = asked(&runtime, &own).await;
+    forge(&runtime);
+    assert_eq!(asked(&runtime, &own).await, "forged 1.2.3");
+    let versions = Versions::with(runtime.path(), Identity::of("/".as_ref()));
+    assert_eq!(versions.of(&own).await.unwrap(), honest);
 }
 
 async fn asked(runtime: &TempDir, program: &Path) -> String {

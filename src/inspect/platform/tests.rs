@@ -185,6 +185,12 @@ fn ipv6_is_off_by_the_kernel_by_its_command_line_or_by_a_sysctl() {
         ("net/route", route),
     ];
     assert_eq!(ipv6_off_with(&one), sysctl(&["eth0.7"]));
+    // A directory is nothing that can be read.
+    let unreadable = format!("{all}/directory");
+    let unreadable = (unreadable.as_str(), "");
+    assert!(ipv6_off_with(&[unreadable]).unknown().is_some());
+    let one = [unreadable, (&uplink, "1\n"), ("net/route", route)];
+    assert_eq!(ipv6_off_with(&one), sysctl(&["eth0.7"]));
 
     let none = ("sys/net/ipv4/ip_forward", "0\n");
     let told = ("cmdline", "quiet ipv6.disable=1 ro\n");

@@ -15,6 +15,42 @@ fn options_of_the_program_that_is_run_are_not_rootlesskits() {
 }
 
 #[test]
+fn a_wrapper_is_known_by_the_script_that_it_starts() {
+    for (line, started, wrapped) in [
+        (
+            "rootlesskit --net=pasta /usr/bin/dockerd-rootless.sh",
+            "/usr/bin/dockerd-rootless.sh",
+            false,
+        ),
+        (
+            "rootlesskit --net=pasta /usr/bin/dockerd-rootless.sh",
+            "dockerd-rootless.sh",
+            false,
+        ),
+        (
+            "/nix/store/x/rootlesskit --net slirp4netns /nix/store/y/.dockerd-rootless.sh-wrapped",
+            "/nix/store/z/bin/dockerd-rootless",
+            true,
+        ),
+        (
+            "rootlesskit --net=pasta /usr/bin/dockerd-rootless.sh",
+            "/bin/sh",
+            true,
+        ),
+        // Nobody knows this script, or it is not RootlessKit that runs.
+        (
+            "rootlesskit --net=pasta /home/a/start",
+            "/home/a/start",
+            false,
+        ),
+        ("bash /usr/bin/dockerd-rootless.sh", "/bin/sh", false),
+        ("", "/bin/sh", false),
+    ] {
+        assert_eq!(is_wrapped(&words(line), started), wrapped, "{line}");
+    }
+}
+
+#[test]
 fn only_a_child_of_the_units_process_is_taken_for_rootlesskits_child() {
     let (own, parent) = (nix::unistd::getpid(), nix::unistd::getppid());
     let parent = u32::try_from(parent.as_raw()).unwrap();

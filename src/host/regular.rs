@@ -10,7 +10,7 @@ const LONGEST: u64 = 1 << 20;
 
 /// The bytes of a regular file, and none of a device: /dev/null is what masks a file. A FIFO, which
 /// would keep the reader for ever, is neither, and what is too long is not read at all.
-pub(super) fn bytes(path: &Path) -> io::Result<Vec<u8>> {
+pub(crate) fn bytes(path: &Path) -> io::Result<Vec<u8>> {
     let file = File::options()
         .read(true)
         .custom_flags(OFlag::O_NONBLOCK.bits())
@@ -32,7 +32,7 @@ pub(super) fn bytes(path: &Path) -> io::Result<Vec<u8>> {
 }
 
 /// The same of a text.
-pub(super) fn text(path: &Path) -> io::Result<String> {
+pub(crate) fn text(path: &Path) -> io::Result<String> {
     String::from_utf8(bytes(path)?)
         .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
 }
