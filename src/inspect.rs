@@ -26,6 +26,7 @@ mod relied_on;
 mod rootlesskit;
 mod session;
 mod start;
+mod system;
 mod tools;
 mod unit_files;
 
@@ -102,7 +103,8 @@ pub async fn gather(host: &Host, systemd: Result<&Systemd, String>) -> Facts {
             ipv6_off: platform::ipv6_off(&host.proc),
             ping_group_range: ping_group_range(),
             groups: groups(),
-            distribution: distribution(),
+            distribution: system::distribution(Path::new("/")),
+            fixed: system::fixed(Path::new("/")),
             kernel: kernel(),
             systemd: systemd_version,
         },
@@ -230,21 +232,6 @@ fn ping_group_range() -> Seen<(u32, u32)> {
             (Some(Ok(low)), Some(Ok(high))) => Seen::Is((low, high)),
             _ => Seen::Unknown(format!("net.ipv4.ping_group_range is {text:?}")),
         }
-    })
-}
-
-/// `ID` and `ID_LIKE`, unquoted, in one line.
-fn distribution() -> Seen<String> {
-    read("/etc/os-release".as_ref()).map(|text| {
-        let value = |key: &str| {
-            text.lines()
-                .find_map(|line| line.strip_prefix(key)?.strip_prefix('='))
-                .map(|value| value.trim_matches(['"', '\'']))
-                .unwrap_or_default()
-        };
-        format!("{} {}", value("ID"), value("ID_LIKE"))
-            .trim()
-            .to_owned()
     })
 }
 

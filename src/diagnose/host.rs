@@ -7,10 +7,11 @@ use crate::facts::{Facts, Ipv6Off, Network};
 /// Sorts after what else is there (sysctl.d(5)), which has switched IPv6 off.
 const SYSCTL_FILE: &str = "/etc/sysctl.d/zz-rootless6.conf";
 
-/// What lets the user's processes, pasta among them, send echo requests.
+/// What lets the user's processes, pasta among them, send echo requests. The file's name sorts after
+/// those of guides for hardening.
 pub const ALLOW_PING: &[&str] = &[
     "sysctl -w net.ipv4.ping_group_range='0 2147483647'",
-    "echo \"net.ipv4.ping_group_range = 0 2147483647\" > /etc/sysctl.d/60-rootless6.conf",
+    "echo \"net.ipv4.ping_group_range = 0 2147483647\" > /etc/sysctl.d/zz-rootless6-ping.conf",
 ];
 
 /// Where boot entries are files of their own, as on Fedora, /etc/default/grub has no say in them.
