@@ -392,8 +392,8 @@ fn wait(text: &str) -> Result<Duration, String> {
 }
 
 const DOCTOR_WRITES: &str = "\
-Exits with 1 if something is broken, with 0 otherwise. Remembers what pasta, slirp4netns and RootlessKit
-print as their versions, in rootless6/versions.json of the runtime directory, and writes nothing else.";
+Exits with 1 if something is broken. Remembers what pasta, slirp4netns and RootlessKit print as \
+their versions, in rootless6/versions.json of the runtime directory, and writes nothing else.";
 
 /// `rootless6 doctor`
 #[derive(Debug, Clone, Args)]
