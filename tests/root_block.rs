@@ -135,7 +135,7 @@ fn what_fails_for_one_finding_loses_no_other_and_the_block_has_failed() {
     assert!(status, "{said}");
     let expected = tree(whole.path());
     for (program, code) in [
-        ("apt-get", "pasta-missing, newuidmap-missing"),
+        ("apt-get", "newuidmap-missing, pasta-missing"),
         ("modprobe", "tun-unavailable"),
         ("sysctl", "userns-restricted"),
         ("apparmor_parser", "userns-restricted"),
@@ -197,7 +197,7 @@ fn a_range_that_is_taken_or_a_file_in_use_gets_no_line() {
 }
 
 /// What a block runs that is not for files below /etc.
-const STUBS: [&str; 15] = [
+const STUBS: [&str; 16] = [
     "apt-get",
     "dnf",
     "zypper",
@@ -209,6 +209,7 @@ const STUBS: [&str; 15] = [
     "chown",
     "chmod",
     "setcap",
+    "semanage",
     "loginctl",
     "systemctl",
     "apparmor_parser",
