@@ -204,7 +204,6 @@ const STUBS: [&str; 16] = [
     "apk",
     "sysctl",
     "modprobe",
-    "semanage",
     "mknod",
     "chown",
     "chmod",
