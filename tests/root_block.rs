@@ -134,7 +134,7 @@ fn what_fails_for_one_finding_loses_no_other_and_the_block_has_failed() {
     assert!(status, "{said}");
     let expected = tree(whole.path());
     for (program, code) in [
-        ("apt-get", "pasta-missing, newuidmap-missing"),
+        ("apt-get", "newuidmap-missing, pasta-missing"),
         ("modprobe", "tun-unavailable"),
         ("sysctl", "userns-restricted"),
         ("apparmor_parser", "userns-restricted"),
@@ -160,14 +160,14 @@ fn what_fails_for_one_finding_loses_no_other_and_the_block_has_failed() {
 /// Between doctor and root there may be days.
 #[test]
 fn a_range_that_is_taken_or_a_file_in_use_gets_no_line() {
-    let block = &blocks()["subids-none"];
+    let block = &blocks()["subids-missing"];
     for (taken, lock, is_added) in [
         ("", None, true),
         ("# a comment\n::\nnonsense\nbob:1:2:3\n", None, true),
-        ("bob:34464:65536\ncarol:165536:65536", None, true),
-        ("bob:100000:65536\n", None, false),
-        ("bob:165535:1\n", None, false),
-        ("bob:99999:2\n", None, false),
+        ("bob:100000:65536\ncarol:231072:65536", None, true),
+        ("bob:165536:65536\n", None, false),
+        ("bob:231071:1\n", None, false),
+        ("bob:165535:2\n", None, false),
         ("bob:0:4294967295\n", None, false),
         ("", Some("1"), false),
     ] {
@@ -182,7 +182,7 @@ fn a_range_that_is_taken_or_a_file_in_use_gets_no_line() {
         assert_eq!(status, is_added, "{taken}: {said}");
         let text = fs::read_to_string(root.path().join("etc/subuid")).unwrap();
         assert_eq!(
-            text.lines().any(|line| line == "alice:100000:65536"),
+            text.lines().any(|line| line == "alice:165536:65536"),
             is_added
         );
         assert_eq!(
@@ -204,11 +204,11 @@ const STUBS: [&str; 16] = [
     "apk",
     "sysctl",
     "modprobe",
-    "semanage",
     "mknod",
     "chown",
     "chmod",
     "setcap",
+    "semanage",
     "loginctl",
     "systemctl",
     "apparmor_parser",

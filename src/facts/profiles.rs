@@ -51,13 +51,24 @@ fn heads(text: &str) -> Vec<Head> {
                     found.extend(head(&words));
                     words.clear();
                 }
-                // A rule ends, or a profile.
-                _ if word.ends_with(',') || word == "}" => words.clear(),
+                // A rule ends, or a profile; flags have commas as well.
+                _ if word == "}" || word.ends_with(',') && !is_open(&words, word) => words.clear(),
                 _ => words.push(word),
             }
         }
     }
     found
+}
+
+/// Whether a parenthesis is.
+fn is_open(words: &[&str], word: &str) -> bool {
+    let last = words.iter().rfind(|word| word.contains(['(', ')']));
+    let last = if word.contains(['(', ')']) {
+        word
+    } else {
+        last.copied().unwrap_or_default()
+    };
+    !last.ends_with([')', '{']) && last.contains('(')
 }
 
 fn head(words: &[&str]) -> Option<Head> {
@@ -242,7 +253,7 @@ mod tests {
                 false,
             ),
             (
-                "profile foo /usr/bin/past[st] flags=( unconfined ) {",
+                "profile foo /usr/bin/pas[st]t flags=( unconfined ) {",
                 false,
             ),
         ] {
