@@ -55,7 +55,7 @@ type Expected = [Option<(Part, &'static str)>; 3];
 
 #[test]
 fn drift_is_told_by_who_has_changed_what() {
-    use Part::{Bridge, NewNetworks, RootlessKit, Tap, Wait};
+    use Part::{Bridge, Mtu, NewNetworks, RootlessKit, Tap, Wait};
     type Case = (&'static str, fn(&mut Facts), &'static str, Expected);
     let cases: &[Case] = &[
         ("nothing", |_| {}, "", [None; 3]),
