@@ -391,8 +391,13 @@ fn wait(text: &str) -> Result<Duration, String> {
     }
 }
 
+const DOCTOR_WRITES: &str = "\
+Exits with 1 if something is broken, with 0 otherwise. Remembers what pasta, slirp4netns and RootlessKit
+print as their versions, in rootless6/versions.json of the runtime directory, and writes nothing else.";
+
 /// `rootless6 doctor`
 #[derive(Debug, Clone, Args)]
+#[command(after_help = DOCTOR_WRITES)]
 pub struct Doctor {
     /// Show what can be found, and look for nothing
     #[arg(long, env = "ROOTLESS6_LIST", hide_env = true, value_parser = BoolishValueParser::new())]

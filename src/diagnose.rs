@@ -78,8 +78,9 @@ pub struct Finding {
     pub cure: Cure,
     /// What it brings about here, where that is less than a finding of this code may.
     explains: Option<Vec<Code>>,
-    /// Its parts, and the codes that say more of each: where all are found, it stands behind them.
-    stands_behind: Vec<&'static [Code]>,
+    /// Its parts, how bad each is, and the codes that say more of it: where all are found, it stands
+    /// behind them.
+    stands_behind: Vec<(Severity, &'static [Code])>,
 }
 
 impl Finding {
@@ -129,7 +130,7 @@ impl Finding {
             Cure::Setup => error.hint("`rootless6 setup` changes that"),
             Cure::Words(words) => words.lines().fold(error, Error::hint),
             Cure::Root(lines) => {
-                error.needs_root.clone_from(lines);
+                error.needs_root = for_root::of_one(self.code, lines);
                 error.hint("then run `rootless6 setup` again")
             }
         }

@@ -221,6 +221,7 @@ impl Facts {
                 self.host.ping_group_range.unknown(),
             ),
             ("host.distribution", self.host.distribution.unknown()),
+            ("host.fixed", self.host.fixed.unknown()),
             ("daemon_json", self.daemon_json.text.unknown()),
             ("tools.pasta", self.tools.pasta.unknown()),
             ("tools.slirp4netns", self.tools.slirp4netns.unknown()),
@@ -618,10 +619,24 @@ pub struct HostFacts {
     pub groups: Vec<u32>,
     /// `ID` and `ID_LIKE` of os-release(5): `debian`, `ubuntu debian` …
     pub distribution: Seen<String>,
+    /// What keeps packages from being installed into the running system, if so.
+    pub fixed: Seen<Fixed>,
     /// The kernel's release, as uname(2) has it.
     pub kernel: Seen<String>,
     /// The version of the user's systemd.
     pub systemd: Seen<String>,
+}
+
+/// How a system whose /usr is not written to gets its packages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Fixed {
+    /// By rpm-ostree, or with a new image.
+    Ostree,
+    /// By transactional-update, into a new snapshot.
+    Transactional,
+    /// In a way that is not known.
+    ReadOnly,
 }
 
 impl HostFacts {

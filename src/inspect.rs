@@ -26,6 +26,7 @@ mod relied_on;
 mod rootlesskit;
 mod session;
 mod start;
+mod system;
 mod tools;
 mod unit_files;
 
@@ -148,7 +149,8 @@ fn of_the_host(host: &Host, network: Seen<Network>, systemd: Seen<String>) -> Ho
         ipv6_off: platform::ipv6_off(&host.proc),
         ping_group_range: ping_group_range(),
         groups: groups(),
-        distribution: distribution(),
+        distribution: system::distribution(Path::new("/")),
+        fixed: system::fixed(Path::new("/")),
         kernel: kernel(),
         systemd,
     }
@@ -257,21 +259,6 @@ fn ping_group_range() -> Seen<(u32, u32)> {
             (Some(Ok(low)), Some(Ok(high))) => Seen::Is((low, high)),
             _ => Seen::Unknown(format!("net.ipv4.ping_group_range is {text:?}")),
         }
-    })
-}
-
-/// `ID` and `ID_LIKE`, unquoted, in one line.
-fn distribution() -> Seen<String> {
-    read("/etc/os-release".as_ref()).map(|text| {
-        let value = |key: &str| {
-            text.lines()
-                .find_map(|line| line.strip_prefix(key)?.strip_prefix('='))
-                .map(|value| value.trim_matches(['"', '\'']))
-                .unwrap_or_default()
-        };
-        format!("{} {}", value("ID"), value("ID_LIKE"))
-            .trim()
-            .to_owned()
     })
 }
 

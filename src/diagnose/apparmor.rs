@@ -14,26 +14,40 @@ fn restricting(facts: &Facts) -> Option<&AppArmor> {
     apparmor.filter(|apparmor| apparmor.restricts_userns)
 }
 
-/// pasta isolates itself in a user namespace of its own. What runs shows more than what is on disk.
+/// Where pasta is a symlink, AppArmor takes it for passt, as packages before 2024-07 had it: passt's
+/// profile keeps pasta from the namespaces of others, and where there is none, Ubuntu 24.04's pasta has
+/// been denied as well (LP#2077158). That one may as well have the freedom of the RootlessKit that
+/// starts it (linux:security/apparmor/domain.c `profile_transition`), so a rehearsal has the last word.
 pub(super) fn pasta_denied(facts: &Facts) -> Option<Finding> {
-    let pasta = restricting(facts)?.pasta.is()?;
-    let runs = facts
-        .rootlesskit
-        .is()
-        .is_some_and(|kit| kit.net == NetDriver::Pasta)
-        && facts.tap.is().is_some_and(|tap| !tap.addresses.is_empty());
-    if pasta.profile != Seen::Absent || runs || !rootlesskit::has_pasta(facts) {
+    let apparmor = facts.start.apparmor.is()?;
+    let pasta = apparmor.pasta.is()?;
+    let link = pasta.link.as_ref()?;
+    // One that runs was not denied.
+    let kit = facts.rootlesskit.is();
+    if kit.is_some_and(|kit| kit.net == NetDriver::Pasta) || !rootlesskit::has_pasta(facts) {
         return None;
     }
+    let profile = match &pasta.profile {
+        Seen::Is(file) if pasta.confines && pasta.is_for_it_alone => {
+            format!("{} is for that, not for pasta", file.display())
+        }
+        Seen::Absent if apparmor.restricts_userns => {
+            format!("{}; {RESTRICTS}", without_profile(pasta))
+        }
+        _ => return None,
+    };
+    let cure = Cure::Words(
+        "a newer package of passt, with a profile for pasta; `rootless6 setup` tries pasta out before it changes anything, and says what root can do if it is denied"
+            .to_owned(),
+    );
+    let title = "AppArmor may keep pasta from the namespaces that it needs";
+    let mut is = Finding::new(Code::PastaDeniedByApparmor, Severity::Weak, title, cure);
+    // What may be explains nothing.
+    is.explains = Some(Vec::new());
+    let (link, path) = (link.display(), pasta.path.display());
     Some(
-        Finding::new(
-            Code::PastaDeniedByApparmor,
-            rootlesskit::without_pasta_is(facts),
-            "AppArmor keeps pasta from the namespaces that it needs",
-            profile("pasta", PASTA, &pasta.path.to_string_lossy()),
-        )
-        .seen(without_profile(pasta))
-        .seen(RESTRICTS),
+        is.seen(format!("{link} is a symlink to {path}"))
+            .seen(profile),
     )
 }
 
@@ -63,23 +77,27 @@ fn without_profile(program: &Confined) -> String {
     )
 }
 
-/// pasta has said that it was denied something.
-pub(super) fn pasta_was_denied(apparmor: &AppArmor) -> Finding {
-    let confined = apparmor.pasta.is();
-    let path = confined.map_or("/usr/bin/pasta".into(), |pasta| {
-        pasta.path.to_string_lossy()
-    });
-    let cure = match confined.and_then(|pasta| pasta.profile.is()) {
-        Some(profile) => switch_off(&profile.to_string_lossy(), apparmor, &path),
-        None => profile("pasta", PASTA, &path),
+/// pasta has said that it was denied something; none of AppArmor's doing where it has nothing to say
+/// about pasta.
+pub(super) fn pasta_was_denied(apparmor: &AppArmor) -> Option<Finding> {
+    let pasta = apparmor.pasta.is()?;
+    let path = pasta.path.to_string_lossy();
+    let cure = match &pasta.profile {
+        Seen::Is(file) if pasta.confines && pasta.is_for_it_alone => {
+            switch_off(&file.to_string_lossy(), apparmor, &path)
+        }
+        Seen::Is(_) if !pasta.confines => return None,
+        // Whose else would be switched off is not known.
+        Seen::Is(_) | Seen::Unknown(_) => Cure::Words(
+            "root allows it in the profile that the kernel's log names (profile=…), or lets that one only complain: `aa-complain PROFILE`"
+                .to_owned(),
+        ),
+        Seen::Absent if apparmor.restricts_userns => profile("pasta", PASTA, &path),
+        Seen::Absent => return None,
     };
-    Finding::new(
-        Code::PastaDeniedByApparmor,
-        Severity::Broken,
-        "AppArmor keeps pasta from the namespaces that it needs",
-        cure,
-    )
-    .seen("the kernel's log has more: `journalctl -k -g apparmor`, as root")
+    let title = "AppArmor keeps pasta from the namespaces that it needs";
+    let is = Finding::new(Code::PastaDeniedByApparmor, Severity::Broken, title, cure);
+    Some(is.seen("the kernel's log has more: `journalctl -k -g apparmor`, as root"))
 }
 
 /// The profile that forbids too much (aa-disable(8)); where none at all forbids as much, ours instead.
@@ -87,14 +105,17 @@ fn switch_off(file: &str, apparmor: &AppArmor, path: &str) -> Cure {
     let name = file.rsplit('/').next().unwrap_or(file);
     let link = typed(&format!("/etc/apparmor.d/disable/{name}"));
     let file = typed(file);
-    let off = format!(
-        "test -e {link} || {{ apparmor_parser -R {file}; mkdir -p /etc/apparmor.d/disable; ln -s {file} {link}; }}"
-    );
+    let off = [
+        "mkdir -p /etc/apparmor.d/disable".to_owned(),
+        format!("ln -sfn {file} {link}"),
+        // It may not be loaded.
+        format!("apparmor_parser -R {file} || true"),
+    ];
     match profile("pasta", PASTA, path) {
         Cure::Root(ours) if apparmor.restricts_userns => {
-            Cure::Root(std::iter::once(off).chain(ours).collect())
+            Cure::Root(off.into_iter().chain(ours).collect())
         }
-        _ => Cure::Root(vec![off]),
+        _ => Cure::Root(off.to_vec()),
     }
 }
 

@@ -156,13 +156,13 @@ pub(super) fn in_order(mut findings: Vec<Finding>) -> Vec<Finding> {
 
 /// The findings that say more of each of its parts and are as bad; none where a part has none.
 fn told_in_full(finding: &Finding, known: &[Known]) -> Vec<Code> {
-    let tells = |codes: &[Code]| {
+    let tells = |(severity, codes): &(Severity, &[Code])| {
         let mut others = known.iter();
-        let other = others
-            .find(|other| codes.contains(&other.code) && other.severity <= finding.severity)?;
+        let other =
+            others.find(|other| codes.contains(&other.code) && other.severity <= *severity)?;
         Some(other.code)
     };
-    let parts = finding.stands_behind.iter().map(|codes| tells(codes));
+    let parts = finding.stands_behind.iter().map(tells);
     let mut told: Vec<Code> = parts.collect::<Option<_>>().unwrap_or_default();
     told.dedup();
     told

@@ -57,24 +57,27 @@ fn of_drifted(title: &str, all: &[&Vec<Drifted>]) -> Finding {
     let mut finding = Finding::new(Code::SettingsDrifted, severity, title, Cure::Setup);
     // What is in force already has findings of its own, which say what comes of it.
     finding.explains = Some(Vec::new());
-    finding.stands_behind = all().map(|drifted| told_by(drifted.part)).collect();
+    finding.stands_behind = all()
+        .map(|drifted| (severity_of(drifted.part), told_by(drifted.part)))
+        .collect();
     all().fold(finding, |finding, drifted| finding.seen(&drifted.seen))
 }
 
 fn severity_of(part: Part) -> Severity {
     match part {
         Part::RootlessKit | Part::Tap | Part::Bridge => Severity::Broken,
-        Part::Mtu | Part::Wait | Part::NewNetworks => Severity::Weak,
+        Part::Options | Part::Mtu | Part::Wait | Part::Subnet | Part::NewNetworks => Severity::Weak,
     }
 }
 
 fn told_by(part: Part) -> &'static [Code] {
     match part {
         Part::RootlessKit => OF_ROOTLESSKIT,
-        Part::Mtu => OF_MTU,
         Part::Tap => OF_TAP,
-        Part::Wait => &[],
+        Part::Mtu => OF_MTU,
+        Part::Options | Part::Wait => &[],
         Part::Bridge => OF_BRIDGE,
+        Part::Subnet => &[Code::SubnetCollides],
         Part::NewNetworks => OF_NEW_NETWORKS,
     }
 }
@@ -118,7 +121,7 @@ fn apart(facts: &Facts) -> Vec<(Setting, Severity)> {
         // A default is only what the table has; a running RootlessKit knows better.
         .filter(|(setting, severity)| {
             let is_major = matches!(setting.name, NAME_NET | NAME_IPV6);
-            *severity < Severity::Note
+            *severity != Severity::Note
                 || is_major
                 || !matches!(setting.configured.by, By::Default(_))
         })
@@ -198,7 +201,7 @@ fn not_live(facts: &Facts, apart: &[(Setting, Severity)], switches: &[String]) -
     };
     let title = "dockerd runs with other settings than those it will start with next time";
     let mut finding = Finding::new(Code::SettingsDrifted, severity, title, cure);
-    let explained = apart.iter().filter(|(_, each)| *each < Severity::Note);
+    let explained = apart.iter().filter(|(_, each)| *each != Severity::Note);
     let explained = explained.flat_map(|(setting, _)| match setting.name {
         NAME_BRIDGE => OF_BRIDGE,
         NAME_UPLINK => OF_TAP,

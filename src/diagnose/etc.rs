@@ -10,13 +10,14 @@ pub(super) fn line(file: &str, line: &str) -> String {
     format!("grep -qsxF -e {line} {file} || printf '%s\\n' {line} >> {file}")
 }
 
-/// Adds a line to a file of others', which may not exist, or not end with a line's end.
-pub(super) fn line_of_others(file: &str, added: &str) -> Vec<String> {
-    vec![
-        format!("test -e {file} || install -m 644 /dev/null {file}"),
-        format!("test -z \"$(tail -c 1 {file})\" || echo >> {file}"),
-        line(file, added),
-    ]
+/// Makes a file of others', empty, where there is none.
+pub(super) fn existing(file: &str) -> String {
+    format!("test -e {file} || install -m 644 /dev/null {file}")
+}
+
+/// Ends the last line of a file of others'.
+pub(super) fn ended(file: &str) -> String {
+    format!("test -z \"$(tail -c 1 {file})\" || echo >> {file}")
 }
 
 /// Makes a file of ours that says this, a word for each line.

@@ -7,10 +7,19 @@ use crate::facts::{Facts, Ipv6Off, Network};
 /// Sorts after what else is there (sysctl.d(5)), which has switched IPv6 off.
 const SYSCTL_FILE: &str = "/etc/sysctl.d/zz-rootless6.conf";
 
-/// What lets the user's processes, pasta among them, send echo requests.
+/// What lets the user's processes, pasta among them, send echo requests. The file's name sorts after
+/// those of guides for hardening.
 pub const ALLOW_PING: &[&str] = &[
     "sysctl -w net.ipv4.ping_group_range='0 2147483647'",
-    "echo \"net.ipv4.ping_group_range = 0 2147483647\" > /etc/sysctl.d/60-rootless6.conf",
+    "echo \"net.ipv4.ping_group_range = 0 2147483647\" > /etc/sysctl.d/zz-rootless6-ping.conf",
+];
+
+/// Where boot entries are files of their own, as on Fedora, /etc/default/grub has no say in them.
+const OFF_THE_COMMAND_LINE: &[&str] = &[
+    "root takes ipv6.disable=1 off the kernel's command line and restarts the machine",
+    "Debian, Ubuntu: in /etc/default/grub, then `update-grub`",
+    "Fedora: `grubby --update-kernel=ALL --remove-args=ipv6.disable=1`",
+    "others: see `rootless6 explain host-ipv6-disabled`",
 ];
 
 pub(super) fn ipv6_disabled(facts: &Facts) -> Option<Finding> {
@@ -23,16 +32,14 @@ pub(super) fn ipv6_disabled(facts: &Facts) -> Option<Finding> {
     let finding = match facts.host.ipv6_off.is()? {
         Ipv6Off::Kernel { told: true } => finding(
             "the kernel was started without IPv6",
-            Cure::Words(
-                "root takes ipv6.disable=1 off the kernel's command line (where there is GRUB: /etc/default/grub, then `update-grub` or `grub2-mkconfig`) and restarts the machine"
-                    .to_owned(),
-            ),
+            Cure::Words(OFF_THE_COMMAND_LINE.join("\n")),
         )
         .seen("/proc/cmdline has ipv6.disable=1"),
         Ipv6Off::Kernel { told: false } => finding(
             "the kernel has no IPv6",
             Cure::Words(
-                "root loads the module (`modprobe ipv6`), or starts a kernel that has IPv6".to_owned(),
+                "root loads the module (`modprobe ipv6`), or starts a kernel that has IPv6"
+                    .to_owned(),
             ),
         )
         .seen("there is no /proc/sys/net/ipv6"),

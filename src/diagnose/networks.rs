@@ -42,7 +42,11 @@ pub(super) fn bridge_without_ipv6(facts: &Facts, intent: &Intent) -> Option<Find
     if let Some((word, cure)) = switched_off(facts, "ipv6") {
         return Some(finding(cure).seen(format!("ExecStart= has {word}")));
     }
-    let engine = facts.engine.is()?;
+    let Some(engine) = facts.engine.is() else {
+        // What it will do at its next start is written.
+        let is_off = configured(facts, &["ipv6"]) == Some(Value::Bool(false));
+        return is_off.then(|| finding(Cure::Setup).seen(seen(facts, &["ipv6"])));
+    };
     let bridge = engine.docker0().filter(|bridge| !bridge.ipv6)?;
     let found = finding(Cure::Setup).seen(subnets(bridge));
     let needed = if capability::engine(engine.version).fixed_cidr_v6 {
@@ -85,7 +89,7 @@ pub(super) fn without_ipv6(facts: &Facts) -> Option<Finding> {
         Severity::Note,
         "networks made without IPv6 keep it that way until they are made again",
         Cure::Words(
-            "`docker network rm NAME` and `docker network create --ipv6 NAME`, or compose down and up"
+            "make it again, if it is to have IPv6: `rootless6 explain network-without-ipv6` has the steps, and what is lost"
                 .to_owned(),
         ),
     );

@@ -1,7 +1,7 @@
 //! Packages, by the commands of the distribution at hand.
 
 use super::Cure;
-use crate::facts::Facts;
+use crate::facts::{Facts, Fixed};
 
 /// What installs packages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,10 +76,29 @@ impl Manager {
 
 /// Every distribution calls these packages alike.
 pub(crate) fn install(package: &str, facts: &Facts) -> Cure {
-    match Manager::of(facts) {
-        Some(manager) => Cure::Root(vec![manager.install(&[package])]),
-        None => Cure::Words(format!("install the package {package}")),
-    }
+    by(Manager::of(facts), package, facts)
+}
+
+fn by(manager: Option<Manager>, package: &str, facts: &Facts) -> Cure {
+    let words = match (facts.host.fixed.is(), manager) {
+        (None, Some(manager)) => return Cure::Root(vec![manager.install(&[package])]),
+        (None, None) => format!("install the package {package}"),
+        (Some(Fixed::Ostree), _) => format!(
+            "`rpm-ostree install {package}` as root (bootc: in the image), then restart the machine"
+        ),
+        (Some(Fixed::Transactional), _) => format!(
+            "`transactional-update pkg install {package}` as root, then restart the machine"
+        ),
+        (Some(Fixed::ReadOnly), _) => {
+            format!("add the package {package} the way of this system, whose /usr is read-only")
+        }
+    };
+    Cure::Words(words)
+}
+
+/// Whether newuidmap and newgidmap get a file capability each from their package, and not root's uid.
+pub(super) fn gives_capabilities(facts: &Facts) -> bool {
+    matches!(Manager::of(facts), Some(Manager::Dnf | Manager::Pacman))
 }
 
 /// newuidmap and newgidmap: a part of shadow, which some have in a package of its own.
@@ -97,7 +116,7 @@ pub(super) fn install_mappers(facts: &Facts) -> Cure {
         // What newer ones call shadow-subids goes by this name too.
         Manager::Apk => "shadow-uidmap",
     };
-    Cure::Root(vec![manager.install(&[package])])
+    by(Some(manager), package, facts)
 }
 
 #[cfg(test)]

@@ -20,6 +20,9 @@ const MODULES_FILE: &str = "/etc/modules-load.d/rootless6-ip6tables.conf";
 /// What the legacy ip6tables says of a kernel without them.
 const NO_TABLE: &str = "can't initialize ip6tables table";
 
+/// What dockerd says that is to leave iptables alone and to use ip6tables, and then ends.
+const ONE_ALONE: &str = "EnableIPTable is disabled";
+
 /// A switch in ExecStart= that is off, as it is written, and what to type to be rid of it.
 pub(super) fn switched_off(facts: &Facts, name: &str) -> Option<(String, Cure)> {
     let unit = facts.unit.is()?;
@@ -78,15 +81,24 @@ fn not_in_force(facts: &Facts, name: &str) -> Option<&'static str> {
 }
 
 pub(super) fn iptables_off(facts: &Facts) -> Option<Finding> {
-    // dockerd starts all the same.
-    let finding = |cure| Finding {
-        explains: Some(vec![Code::Ip6tablesOff]),
-        ..Finding::new(
-            Code::IptablesOff,
-            Severity::Broken,
-            "dockerd sets up no packet filter, so containers are not masqueraded",
-            cure,
-        )
+    let unit = facts.unit.is();
+    let mut words = unit.into_iter().flat_map(|unit| &unit.last_words);
+    let end = words.find(|line| line.contains(ONE_ALONE));
+    let finding = |cure| {
+        let title = match end {
+            Some(_) => {
+                "dockerd is to set up no packet filter but that for IPv6, and does not start"
+            }
+            None => "dockerd sets up no packet filter, so containers are not masqueraded",
+        };
+        let mut finding = Finding::new(Code::IptablesOff, Severity::Broken, title, cure);
+        if end.is_none() {
+            // It starts all the same.
+            finding.explains = Some(vec![Code::Ip6tablesOff]);
+        }
+        end.map(|line| plain(line))
+            .into_iter()
+            .fold(finding, Finding::seen)
     };
     if let Some((word, cure)) = switched_off(facts, "iptables") {
         let whose = if word == "--iptables=false" {

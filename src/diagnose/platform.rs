@@ -233,7 +233,7 @@ pub(super) fn containerd_rootless(facts: &Facts) -> Option<Finding> {
             Severity::Broken,
             "dockerd does not start beside a rootless containerd of the same user",
             Cure::Words(
-                "choose one: `containerd-rootless-setuptool.sh uninstall` takes the other away, `systemctl --user disable --now containerd.service` stops it"
+                "choose one; nerdctl's containers stop by both: `systemctl --user disable --now containerd.service` stops containerd and keeps its unit, `containerd-rootless-setuptool.sh uninstall` takes that away too"
                     .to_owned(),
             ),
         )

@@ -3,6 +3,9 @@
 use super::{Code, Cure, Finding, Severity};
 use crate::facts::{Facts, Seen, Session, typed};
 
+/// Behind the command, for a line of its own would make nothing of what it is joined with by `&&`.
+const ENDS_ALL: &str = "ends all that this user runs in it, containers too";
+
 /// Nobody keeps the user's systemd running: then there is nothing else to say of it.
 pub(super) fn not_running(facts: &Facts) -> Option<Finding> {
     let session = &facts.session;
@@ -13,7 +16,8 @@ pub(super) fn not_running(facts: &Facts) -> Option<Finding> {
         "{0} is not logged in and does not linger, so no systemd runs for {0}",
         session.user
     );
-    Some(linger(session, Severity::Broken, title).seen(what_is_missing(session)))
+    let evidence = what_is_missing(session);
+    Some(linger(session, Severity::Broken, title, evidence))
 }
 
 pub(super) fn no_linger(facts: &Facts) -> Option<Finding> {
@@ -24,13 +28,20 @@ pub(super) fn no_linger(facts: &Facts) -> Option<Finding> {
         session.user
     );
     let evidence = format!("/var/lib/systemd/linger/{} does not exist", session.user);
-    (session.linger == Seen::Is(false))
-        .then(|| linger(session, Severity::Weak, title).seen(evidence))
+    (session.linger == Seen::Is(false)).then(|| linger(session, Severity::Weak, title, evidence))
 }
 
-fn linger(session: &Session, severity: Severity, title: String) -> Finding {
+/// logind asks polkit, whose rules let everybody linger; only where no polkit runs it takes root.
+fn linger(session: &Session, severity: Severity, title: String, evidence: String) -> Finding {
     let command = format!("loginctl enable-linger {}", typed(&session.user));
-    Finding::new(Code::NoLinger, severity, title, Cure::Root(vec![command]))
+    let without_root = format!(
+        "polkit, where it runs, lets {} do that without root: `{command}`",
+        session.user
+    );
+    let cure = Cure::Root(vec![command]);
+    Finding::new(Code::NoLinger, severity, title, cure)
+        .seen(evidence)
+        .seen(without_root)
 }
 
 pub(super) fn no_user_bus(facts: &Facts) -> Option<Finding> {
@@ -75,7 +86,7 @@ fn way_to_systemd(facts: &Facts) -> Cure {
         );
     }
     Cure::Root(vec![format!(
-        "systemctl restart user-runtime-dir@{uid}.service user@{uid}.service"
+        "systemctl restart user-runtime-dir@{uid}.service user@{uid}.service  # {ENDS_ALL}"
     )])
 }
 

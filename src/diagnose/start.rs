@@ -47,8 +47,9 @@ pub fn of_start(said: &[String], facts: &Facts) -> Option<Finding> {
     if let Some(apparmor) = facts.start.apparmor.is()
         && denied
         && DENIED.iter().any(|words| says(words))
+        && let Some(finding) = apparmor::pasta_was_denied(apparmor)
     {
-        return Some(apparmor::pasta_was_denied(apparmor));
+        return Some(finding);
     }
     if says("\"pasta\": executable file not found") || says("pasta binary") && says("not installed")
     {
@@ -94,21 +95,41 @@ fn without_pasta(facts: &Facts) -> Finding {
 }
 
 pub(super) fn tun_unavailable(facts: &Facts) -> Option<Finding> {
-    let (what, seen, lines) = match facts.start.tun.is()? {
+    let root = |lines: &[&str]| Cure::Root(lines.iter().map(|&line| line.to_owned()).collect());
+    let words = |words: &str| Cure::Words(words.to_owned());
+    let none = "there is no tun device";
+    let (what, seen, cure) = match facts.start.tun.is()? {
         TunUnusable::Absent => (
-            "there is no tun device",
+            none,
             "/dev/net/tun does not exist, or has no driver",
-            LOAD_TUN,
+            root(LOAD_TUN),
         ),
         TunUnusable::Denied => (
             "the tun device is not for this user to open",
             "open /dev/net/tun: permission denied",
-            OPEN_TUN,
+            root(OPEN_TUN),
+        ),
+        TunUnusable::Forbidden => (
+            "the tun device may not be opened in here",
+            "open /dev/net/tun: operation not permitted, though its mode is for everybody",
+            words(
+                "whoever runs the machine beneath permits this container the device: `lxc.cgroup2.devices.allow = c 10:200 rwm`, `DeviceAllow=/dev/net/tun rwm`",
+            ),
+        ),
+        TunUnusable::Replaced => (
+            none,
+            "the tun driver is not loaded, and the kernel that runs has no modules any more: it has been replaced",
+            words("restart the machine"),
+        ),
+        TunUnusable::Foreign => (
+            none,
+            "the tun driver is not loaded, and there are no modules here for the kernel that runs",
+            words(
+                "whoever runs the machine beneath loads it there (`modprobe tun`) and gives this system /dev/net/tun",
+            ),
         ),
     };
     let title = no_start(facts, what);
-    let lines = lines.iter().map(|&line| line.to_owned()).collect();
-    let cure = Cure::Root(lines);
     Some(Finding::new(Code::TunUnavailable, Severity::Broken, title, cure).seen(seen))
 }
 
@@ -156,7 +177,7 @@ fn pasta_too_old(facts: &Facts) -> Finding {
 mod tests {
     use super::*;
     use crate::error::Exit;
-    use crate::facts::{AppArmor, InTheWay, MapperUnfit, Seen, TooFew};
+    use crate::facts::{AppArmor, Confined, InTheWay, MapperUnfit, Seen, TooFew};
 
     fn code(said: &str, facts: &Facts) -> Option<(Code, bool)> {
         let said: Vec<String> = said.lines().map(str::to_owned).collect();
@@ -177,7 +198,32 @@ mod tests {
     fn the_cause_is_told_from_what_was_said() {
         let free = Facts::default();
         let no_tun = with(|start| start.tun = Seen::Is(TunUnusable::Absent));
-        let apparmor = with(|start| start.apparmor = Seen::Is(AppArmor::default()));
+        let pasta = |pasta: Confined, restricts_userns| {
+            let apparmor = AppArmor {
+                restricts_userns,
+                pasta: Seen::Is(pasta),
+                ..AppArmor::default()
+            };
+            with(|start| start.apparmor = Seen::Is(apparmor))
+        };
+        let without = || Confined {
+            path: "/usr/bin/pasta".into(),
+            ..Confined::default()
+        };
+        let apparmor = pasta(without(), true);
+        let powerless = pasta(without(), false);
+        let under = |is_for_it_alone, confines| {
+            let profile = Seen::Is("/etc/apparmor.d/usr.bin.passt".into());
+            let confined = Confined {
+                profile,
+                is_for_it_alone,
+                confines,
+                ..without()
+            };
+            pasta(confined, false)
+        };
+        let (passt, strangers, unconfined) =
+            (under(true, true), under(false, true), under(true, false));
         let no_ids = with(|start| start.subgids = Seen::Is(TooFew::default()));
         let no_mapper = with(|start| start.newuidmap = Seen::Is(MapperUnfit::Missing));
         let no_userns = with(|start| start.userns = Seen::Is(vec![UsernsSwitch::MaxNumber]));
@@ -199,6 +245,18 @@ mod tests {
                 &apparmor,
                 Some((Code::PastaDeniedByApparmor, true)),
             ),
+            (no_namespace, &powerless, None),
+            (
+                no_namespace,
+                &passt,
+                Some((Code::PastaDeniedByApparmor, true)),
+            ),
+            (
+                no_namespace,
+                &strangers,
+                Some((Code::PastaDeniedByApparmor, false)),
+            ),
+            (no_namespace, &unconfined, None),
             (no_namespace, &free, None),
             ("open: Permission denied", &apparmor, None),
             (

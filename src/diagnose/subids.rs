@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::{Code, Cure, Finding, Severity, etc, packages, start};
-use crate::facts::{Facts, MapperUnfit, Seen, TooFew, subids::ENOUGH};
+use crate::facts::{Facts, MapperUnfit, Seen, TooFew, subids::ENOUGH, typed};
 
 /// Where only root writes.
 const SYSTEMS_OWN: [&str; 3] = ["/usr/bin", "/bin", "/usr/sbin"];
@@ -48,7 +48,9 @@ fn kind(file: &str) -> &'static str {
     }
 }
 
-/// A range more is as good as a longer one.
+/// A range more is as good as a longer one. Whether it is free still is asked of the file when root
+/// gets to it, under the lock that useradd(8) and usermod(8) take: of two with the same range, each could
+/// change the other's containers. usermod itself would take any range, and no user of another source.
 fn add(facts: &Facts, lacking: &[(&str, &TooFew)]) -> Cure {
     let mut lines = Vec::new();
     for (file, few) in lacking {
@@ -57,8 +59,13 @@ fn add(facts: &Facts, lacking: &[(&str, &TooFew)]) -> Cure {
                 "there is no free range of {ENOUGH} in {file}: root takes one from somebody"
             ));
         };
-        let line = format!("{}:{free}:{ENOUGH}", facts.session.user);
-        lines.extend(etc::line_of_others(file, &line));
+        let line = typed(&format!("{}:{free}:{ENOUGH}", facts.session.user));
+        let end = free + ENOUGH;
+        lines.push(etc::existing(file));
+        lines.push(format!(
+            "grep -qxF -e {line} {file} || (set -C; printf %s $$ > {file}.lock && trap 'rm {file}.lock' EXIT && awk -F: '$2 < {end} && $2 + $3 > {free} {{ exit 1 }}' {file} && {{ {}; }} && printf '%s\\n' {line} >> {file}) || {{ echo '{file} is in use, or {free} is taken by now: run rootless6 doctor again' >&2; false; }}",
+            etc::ended(file)
+        ));
     }
     Cure::Root(lines)
 }
@@ -92,6 +99,13 @@ pub(super) fn mapper_missing(facts: &Facts) -> Option<Finding> {
             format!("{names} without the right to map ids"),
             privilege(&unfit, facts),
         ),
+        MapperUnfit::NoSuid(path) => (
+            format!("{names} without the right to map ids"),
+            Cure::Words(format!(
+                "root mounts the file system of {} without nosuid",
+                path.display()
+            )),
+        ),
     };
     let title = start::no_start(facts, &what);
     let finding = Finding::new(Code::NewuidmapMissing, Severity::Broken, title, cure);
@@ -103,11 +117,14 @@ pub(super) fn mapper_missing(facts: &Facts) -> Option<Finding> {
                 "{} is not setuid root, and has no capability to do it",
                 path.display()
             ),
+            MapperUnfit::NoSuid(path) => {
+                format!("{} is on a file system with nosuid", path.display())
+            }
         })
     });
     let path = facts.unit.is().and_then(|unit| unit.effective("PATH"));
-    let unprivileged = matches!(worst, MapperUnfit::Unprivileged(_));
-    Some(match path.filter(|_| !unprivileged) {
+    let is_found = matches!(worst, MapperUnfit::Unprivileged(_) | MapperUnfit::NoSuid(_));
+    Some(match path.filter(|_| !is_found) {
         Some(path) => finding.seen(format!("PATH={path}")),
         None => finding,
     })
@@ -116,13 +133,14 @@ pub(super) fn mapper_missing(facts: &Facts) -> Option<Finding> {
 /// A package brings both, and with the right to do it.
 fn rank(why: &MapperUnfit) -> u8 {
     match why {
-        MapperUnfit::Missing => 2,
+        MapperUnfit::Missing => 3,
+        MapperUnfit::NoSuid(_) => 2,
         MapperUnfit::Unprivileged(_) => 1,
         MapperUnfit::NotOnPath(_) => 0,
     }
 }
 
-/// Only what nobody but root can put there is made setuid.
+/// Only what nobody but root can put there is given the right, as the distribution would.
 fn privilege(unfit: &[(&str, &MapperUnfit)], facts: &Facts) -> Cure {
     let mut lines = Vec::new();
     for (name, why) in unfit {
@@ -137,8 +155,15 @@ fn privilege(unfit: &[(&str, &MapperUnfit)], facts: &Facts) -> Cure {
                 facts.unit_name
             ));
         }
-        lines.push(format!("chown root {}", path.display()));
-        lines.push(format!("chmod u+s {}", path.display()));
+        let path = path.display();
+        if packages::gives_capabilities(facts) {
+            let capability = name.replace("newuidmap", "cap_setuid");
+            let capability = capability.replace("newgidmap", "cap_setgid");
+            lines.push(format!("setcap {capability}=ep {path}"));
+        } else {
+            lines.push(format!("chown root {path}"));
+            lines.push(format!("chmod u+s {path}"));
+        }
     }
     Cure::Root(lines)
 }

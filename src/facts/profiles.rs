@@ -3,30 +3,82 @@
 /// More alternatives in braces than this are no longer told apart.
 const ALTERNATIVES: usize = 64;
 
-/// Whether a file of /etc/apparmor.d has a profile for the program at this path. What such a
-/// pattern leaves to variables counts as anything: better no alarm than a false one.
-pub(crate) fn covers(text: &str, path: &str) -> bool {
+/// What a file of /etc/apparmor.d has for a program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Covering {
+    /// Whether the program is named there in full, not by what stands for many, and is all that the
+    /// file is for.
+    pub(crate) is_for_it_alone: bool,
+    /// Whether the profile forbids anything, that is, has no `flags=(unconfined)`.
+    pub(crate) confines: bool,
+}
+
+/// What a file of /etc/apparmor.d has for the program at this path, if anything. What such a pattern
+/// leaves to variables counts as anything: better no alarm than a false one.
+pub(crate) fn covering(text: &str, path: &str) -> Option<Covering> {
     let path: Vec<char> = path.chars().collect();
-    text.lines().filter_map(attachment).any(|pattern| {
-        let mut patterns = alternatives(&pattern);
-        patterns.any(|pattern| matches(&pattern, &path))
+    let heads = heads(text);
+    let covers = |head: &&Head| alternatives(&head.pattern).any(|one| matches(&one, &path));
+    let head = heads.iter().find(covers)?;
+    Some(Covering {
+        is_for_it_alone: heads.len() == 1 && !head.pattern.contains(['*', '?', '[', '@']),
+        confines: !head.is_unconfined,
     })
 }
 
-/// The pattern at the head of a profile: `profile NAME /usr/bin/x flags=(…) {`, `/usr/bin/x {`.
-fn attachment(line: &str) -> Option<String> {
-    let line = line.trim().strip_suffix('{')?;
-    let mut words = line.split_whitespace();
-    let is_pattern = |word: &&str| {
+/// The beginning of a profile with a pattern.
+#[derive(Debug)]
+struct Head {
+    pattern: String,
+    is_unconfined: bool,
+}
+
+/// What comes before the braces: `profile NAME /usr/bin/x flags=(…) {`, `/usr/bin/x {`, on one line
+/// or on several. A brace of a profile stands apart, one of a pattern does not.
+fn heads(text: &str) -> Vec<Head> {
+    let mut found = Vec::new();
+    let mut words: Vec<&str> = Vec::new();
+    for line in text.lines() {
+        let line = line.trim_start();
+        // `#include` is a rule like any other comment here.
+        let all = line
+            .split_whitespace()
+            .take_while(|word| !word.starts_with('#'));
+        for word in all {
+            match word.strip_suffix('{') {
+                Some(last) if last.is_empty() || last.ends_with(')') => {
+                    words.push(last);
+                    found.extend(head(&words));
+                    words.clear();
+                }
+                // A rule ends, or a profile.
+                _ if word.ends_with(',') || word == "}" => words.clear(),
+                _ => words.push(word),
+            }
+        }
+    }
+    found
+}
+
+fn head(words: &[&str]) -> Option<Head> {
+    let is_pattern = |word: &&&str| {
         let word = word.trim_start_matches('"');
         word.starts_with('/') || word.starts_with("@{")
     };
-    let pattern = match words.next()? {
+    // Before it there may be what ends without a comma: `@{x} = y`, `include <abi/4.0>`.
+    let pattern = match words.iter().rposition(|word| *word == "profile") {
         // A profile without one is named after its program, or is for none.
-        "profile" => words.take(2).find(is_pattern)?,
-        word => Some(word).filter(is_pattern)?,
+        Some(place) => words[place + 1..].iter().take(2).find(is_pattern)?,
+        None => words.iter().rfind(is_pattern)?,
     };
-    Some(pattern.trim_matches('"').to_owned())
+    let flags = words.iter().skip_while(|word| !word.starts_with("flags"));
+    let is_unconfined = flags
+        .flat_map(|word| word.split(|c: char| !c.is_ascii_alphabetic()))
+        .any(|flag| flag == "unconfined");
+    Some(Head {
+        pattern: pattern.trim_matches('"').to_owned(),
+        is_unconfined,
+    })
 }
 
 /// `{,.avx2}` written out.
@@ -147,12 +199,54 @@ mod tests {
             ),
             ("profile /usr/bin/past? {", "/usr/bin/pasta", true),
             ("profile /usr/bin/past[ab] {", "/usr/bin/pasta", true),
+            (
+                "profile kit /usr/bin/rootlesskit\nflags=(unconfined)\n{ # why\n  userns,\n}",
+                "/usr/bin/rootlesskit",
+                true,
+            ),
+            (
+                "include <tunables/global>\n@{bin} = /usr/bin\n/usr/bin/kit flags=(unconfined){",
+                "/usr/bin/kit",
+                true,
+            ),
             ("# profile pasta /usr/bin/pasta {", "/usr/bin/pasta", false),
             ("profile pasta {", "/usr/bin/pasta", false),
             ("  /usr/bin/pasta rix,", "/usr/bin/pasta", false),
             ("", "/usr/bin/pasta", false),
         ] {
-            assert_eq!(covers(text, path), covered, "{text:?}, {path}");
+            let found = covering(text, path);
+            assert_eq!(found.is_some(), covered, "{text:?}, {path}");
+        }
+    }
+
+    #[test]
+    fn a_profile_is_for_one_program_alone_where_no_other_is_named_nor_may_be_meant() {
+        let of = |text: &str| {
+            let found = covering(text, "/usr/bin/passt").unwrap();
+            (found.is_for_it_alone, found.confines)
+        };
+        // As Debian 12 has it.
+        let passt = "profile passt /usr/bin/passt{,.avx2} {\n  include <abstractions/passt>\n\
+            \n  owner /tmp/**\t\t\tw,\n  include if exists <local/usr.bin.passt>\n}\n";
+        assert_eq!(of(passt), (true, true));
+        let two = format!("{passt}profile pasta /usr/bin/pasta flags=(unconfined) {{\n}}");
+        assert_eq!(of(&two), (false, true));
+        for (text, confines) in [
+            ("profile foo @{exec_path} {", true),
+            (
+                "profile foo @{bin}/passt flags=(attach_disconnected, complain) {",
+                true,
+            ),
+            (
+                "profile foo /usr/bin/* flags=(attach_disconnected,unconfined) {",
+                false,
+            ),
+            (
+                "profile foo /usr/bin/past[st] flags=( unconfined ) {",
+                false,
+            ),
+        ] {
+            assert_eq!(of(text), (false, confines), "{text}");
         }
     }
 
@@ -160,22 +254,25 @@ mod tests {
     fn many_alternatives_take_no_time() {
         let text = format!("/{} {{", "{a,b}{,c,{d,e}}**".repeat(50));
         let began = std::time::Instant::now();
-        covers(&text, &"/a".repeat(200));
+        covering(&text, &"/a".repeat(200));
         assert!(began.elapsed().as_secs() < 5);
     }
 
     proptest! {
         #[test]
         fn no_text_is_too_odd(text in r"(profile |/|@\{|\{|\}|\*|\[|\\|,|[a-z ]|\PC){0,40}\{", path: String) {
-            covers(&text, &path);
+            covering(&text, &path);
         }
 
         #[test]
         fn a_plain_path_covers_itself_alone(path in "(/[a-z.-]{1,8}){1,5}") {
             let text = format!("profile x {path} flags=(unconfined) {{\n}}");
-            prop_assert!(covers(&text, &path));
+            prop_assert_eq!(
+                covering(&text, &path),
+                Some(Covering { is_for_it_alone: true, confines: false })
+            );
             let longer = format!("{path}x");
-            prop_assert!(!covers(&text, &longer));
+            prop_assert_eq!(covering(&text, &longer), None);
         }
     }
 }

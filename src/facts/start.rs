@@ -55,6 +55,12 @@ pub enum TunUnusable {
     Absent,
     /// Its mode and owner are not for this user.
     Denied,
+    /// Its mode is for everybody, and yet it is not permitted: so says a container's list of devices.
+    Forbidden,
+    /// There is no driver, and the kernel that runs has no modules any more: it has been replaced.
+    Replaced,
+    /// There is no driver, and no modules of any kernel's, as in a container.
+    Foreign,
 }
 
 /// A setting that is 0.
@@ -86,8 +92,14 @@ pub struct AppArmor {
 pub struct Confined {
     /// The file that is run in the end, all symlinks followed: AppArmor goes by that.
     pub path: PathBuf,
+    /// The symlink by which it is called, where the file has another name: AppArmor takes it for that.
+    pub link: Option<PathBuf>,
     /// The file in /etc/apparmor.d with a profile for it.
     pub profile: Seen<PathBuf>,
+    /// Whether that profile forbids anything, and not all in it is allowed (`flags=(unconfined)`).
+    pub confines: bool,
+    /// Whether that file, and no other, is for this program, and for nothing else.
+    pub is_for_it_alone: bool,
 }
 
 /// Why newuidmap or newgidmap is of no use.
@@ -100,4 +112,6 @@ pub enum MapperUnfit {
     NotOnPath(PathBuf),
     /// The one that the unit finds is neither setuid root nor has it the capability.
     Unprivileged(PathBuf),
+    /// Its file system is mounted with nosuid, which takes both from all programs there.
+    NoSuid(PathBuf),
 }

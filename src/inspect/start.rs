@@ -1,6 +1,7 @@
 //! What may keep RootlessKit or its network driver from starting.
 
-use std::fs::File;
+use std::fs::{self, File};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use nix::errno::Errno;
@@ -15,6 +16,15 @@ pub(super) mod mappers;
 /// Where everybody looks for it (linux:Documentation/networking/tuntap.rst).
 const TUN: &str = "/dev/net/tun";
 
+/// Where its driver shows itself, built in or loaded.
+const TUN_DRIVER: &str = "/sys/class/misc/tun";
+
+/// Where kernels have their modules, a directory for each release.
+const MODULES: [&str; 2] = [
+    "/lib/modules",
+    "/run/booted-system/kernel-modules/lib/modules",
+];
+
 /// What leaves a user no user namespaces where it is 0.
 const SWITCHES: [(UsernsSwitch, &str); 2] = [
     (
@@ -28,7 +38,16 @@ const SWITCHES: [(UsernsSwitch, &str); 2] = [
 pub(super) fn in_the_way(proc: &Path, etc: &Path, session: &Session) -> InTheWay {
     let [subuids, subgids] = subordinate(etc, session);
     InTheWay {
-        tun: unusable(Path::new(TUN)),
+        tun: unusable(Path::new(TUN)).map(|why| match why {
+            TunUnusable::Absent if !Path::new(TUN_DRIVER).exists() => {
+                let release = nix::sys::utsname::uname();
+                let release = release
+                    .map(|it| it.release().to_owned())
+                    .unwrap_or_default();
+                no_driver(&MODULES.map(Path::new), Path::new(&release))
+            }
+            why => why,
+        }),
         userns: switched_off(&proc.join("sys")),
         subuids,
         subgids,
@@ -42,10 +61,33 @@ fn unusable(device: &Path) -> Seen<TunUnusable> {
         return Seen::Absent;
     };
     match error.raw_os_error().map(Errno::from_raw) {
+        Some(Errno::EPERM) if is_for_everybody(device) => Seen::Is(TunUnusable::Forbidden),
         Some(Errno::EACCES | Errno::EPERM) => Seen::Is(TunUnusable::Denied),
         // A node without a driver is as good as none.
         Some(Errno::ENOENT | Errno::ENXIO | Errno::ENODEV) => Seen::Is(TunUnusable::Absent),
         _ => Seen::Unknown(format!("open {}: {error}", device.display())),
+    }
+}
+
+/// A list of devices answers EPERM, whatever the mode (linux:security/device_cgroup.c).
+fn is_for_everybody(device: &Path) -> bool {
+    fs::metadata(device).is_ok_and(|metadata| metadata.mode() & 0o006 == 0o006)
+}
+
+/// Whether the driver could be loaded.
+fn no_driver(places: &[&Path], release: &Path) -> TunUnusable {
+    if places.iter().any(|place| place.join(release).is_dir()) {
+        return TunUnusable::Absent;
+    }
+    let others = places.iter().filter_map(|place| fs::read_dir(place).ok());
+    if others
+        .flatten()
+        .flatten()
+        .any(|entry| entry.path().is_dir())
+    {
+        TunUnusable::Replaced
+    } else {
+        TunUnusable::Foreign
     }
 }
 
@@ -103,8 +145,6 @@ fn subordinate(etc: &Path, session: &Session) -> [Seen<TooFew>; 2] {
 #[cfg(test)]
 #[expect(clippy::disallowed_methods, reason = "a test may write files plainly")]
 mod tests {
-    use std::fs;
-
     use super::*;
 
     #[test]
@@ -115,6 +155,24 @@ mod tests {
         assert_eq!(unusable(Path::new("/dev/null")), Seen::Absent);
         // EISDIR: it is not known what is the matter.
         assert!(unusable(place.path()).unknown().is_some());
+    }
+
+    #[test]
+    fn a_driver_without_modules_is_for_others_to_load() {
+        let place = tempfile::tempdir().unwrap();
+        let tell = || {
+            no_driver(
+                &[&place.path().join("none"), place.path()],
+                "6.12.1".as_ref(),
+            )
+        };
+        assert_eq!(tell(), TunUnusable::Foreign);
+        fs::write(place.path().join("README"), "").unwrap();
+        assert_eq!(tell(), TunUnusable::Foreign);
+        fs::create_dir(place.path().join("6.12.2")).unwrap();
+        assert_eq!(tell(), TunUnusable::Replaced);
+        fs::create_dir(place.path().join("6.12.1")).unwrap();
+        assert_eq!(tell(), TunUnusable::Absent);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 
 use super::daemon_json::Change;
+use super::environment::{FLAGS, MTU, PATH};
 use super::files::Files;
 use super::{Given, daemon_json, dropin, engine, environment, uplink, wait_online};
 use crate::capability;
@@ -35,7 +36,9 @@ pub struct Drifted {
 pub enum Part {
     /// How RootlessKit is started.
     RootlessKit,
-    /// How large its packets are.
+    /// Options that RootlessKit gets beside `--ipv6`.
+    Options,
+    /// The MTU of tap0 and all networks.
     Mtu,
     /// Who gives tap0 its IPv6.
     Tap,
@@ -43,6 +46,8 @@ pub enum Part {
     Wait,
     /// docker0 and the packet filter.
     Bridge,
+    /// Which subnet docker0 has.
+    Subnet,
     /// Networks that are made from now on.
     NewNetworks,
 }
@@ -98,7 +103,8 @@ impl Case<'_> {
         }
         let texts = self.files.up_to_ours();
         let written = dropin::environment(&texts);
-        for (name, needed) in &planned {
+        // A PATH without pasta is told as that.
+        for (name, needed) in planned.iter().filter(|(name, _)| name != PATH) {
             let set = written.variable(name);
             let now = match set {
                 Some(set) if set.uncertain && self.unit.needs_reload => continue,
@@ -114,11 +120,7 @@ impl Case<'_> {
                 Some(format!("{}, line {}: ", self.facts.short(path), set.line))
             });
             let drifted = Drifted {
-                part: if name == environment::MTU {
-                    Part::Mtu
-                } else {
-                    Part::RootlessKit
-                },
+                part: part_of(name, now),
                 seen: match now {
                     Some(now) => {
                         format!(
@@ -215,6 +217,7 @@ impl Case<'_> {
             let at = |text| daemon_json::lookup(text, &keys).ok().flatten();
             let part = match keys.first() {
                 Some(&("default-network-opts" | "default-address-pools")) => Part::NewNetworks,
+                Some(&"fixed-cidr-v6") if at(text).is_some() => Part::Subnet,
                 _ => Part::Bridge,
             };
             let key = keys.join(" . ");
@@ -239,6 +242,16 @@ impl Case<'_> {
                 drift.edited.push(drifted);
             }
         }
+    }
+}
+
+/// What a variable of RootlessKit's is about, with the value that it has now.
+fn part_of(name: &str, now: Option<&str>) -> Part {
+    let has_ipv6 = || now.is_some_and(|now| now.split_whitespace().any(|word| word == "--ipv6"));
+    match name {
+        MTU => Part::Mtu,
+        FLAGS if has_ipv6() => Part::Options,
+        _ => Part::RootlessKit,
     }
 }
 

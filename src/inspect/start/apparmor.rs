@@ -23,11 +23,7 @@ pub(in crate::inspect) fn look(
             return Seen::Absent;
         }
         let profiles = profiles(&etc.join("apparmor.d"));
-        let confined = |path: &Path| {
-            let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-            let profile = covering(&profiles, &path);
-            Seen::Is(Confined { path, profile })
-        };
+        let confined = |path: &Path| Seen::Is(confined(&profiles, path));
         let of = |path: Option<&PathBuf>| path.map_or(Seen::Absent, |path| confined(path));
         let pasta = tools.pasta.is().or_else(|| tools.pasta_elsewhere.is());
         let restricts = number(&proc.join(RESTRICTS));
@@ -67,22 +63,41 @@ fn profiles(directory: &Path) -> Seen<Vec<(PathBuf, Seen<String>)>> {
 }
 
 /// A file that cannot be read might be the one.
-fn covering(profiles: &Seen<Vec<(PathBuf, Seen<String>)>>, program: &Path) -> Seen<PathBuf> {
+fn confined(profiles: &Seen<Vec<(PathBuf, Seen<String>)>>, called: &Path) -> Confined {
+    let path = fs::canonicalize(called).unwrap_or_else(|_| called.to_owned());
+    let mut confined = Confined {
+        link: (path.file_name() != called.file_name()).then(|| called.to_owned()),
+        path,
+        ..Confined::default()
+    };
     let profiles = match profiles {
         Seen::Is(profiles) => profiles,
-        Seen::Absent => return Seen::Absent,
-        Seen::Unknown(why) => return Seen::Unknown(why.clone()),
+        Seen::Absent => return confined,
+        Seen::Unknown(why) => {
+            confined.profile = Seen::Unknown(why.clone());
+            return confined;
+        }
     };
-    let program = program.to_string_lossy();
-    let covers = |text: &Seen<String>| {
-        text.is()
-            .is_some_and(|text| profiles::covers(text, &program))
+    let program = confined.path.to_string_lossy();
+    let covering = |(file, text): &(PathBuf, Seen<String>)| {
+        let covering = profiles::covering(text.is()?, &program)?;
+        Some((file.clone(), covering))
     };
-    if let Some((path, _)) = profiles.iter().find(|(_, text)| covers(text)) {
-        return Seen::Is(path.clone());
-    }
+    // What is for it by name says more than what might be.
+    let mut all: Vec<_> = profiles.iter().filter_map(covering).collect();
+    all.sort_by_key(|(_, covering)| !covering.is_for_it_alone);
     let unknown = profiles.iter().find_map(|(_, text)| text.unknown());
-    unknown.map_or(Seen::Absent, |why| Seen::Unknown(why.to_owned()))
+    match all.first() {
+        Some((file, first)) => {
+            confined.confines = first.confines;
+            confined.is_for_it_alone = first.is_for_it_alone && all.len() == 1;
+            confined.profile = Seen::Is(file.clone());
+        }
+        None => {
+            confined.profile = unknown.map_or(Seen::Absent, |why| Seen::Unknown(why.to_owned()));
+        }
+    }
+    confined
 }
 
 #[cfg(test)]
@@ -120,7 +135,8 @@ mod tests {
                 &tools,
             )
         };
-        let profile = || seen().is().unwrap().pasta.is().unwrap().profile.clone();
+        let pasta = || seen().is().unwrap().pasta.is().unwrap().clone();
+        let profile = || pasta().profile;
         assert_eq!(seen(), Seen::Absent, "no AppArmor");
         write("sys/module/apparmor/parameters/enabled", "Y\n");
         assert!(!seen().is().unwrap().restricts_userns);
@@ -136,7 +152,13 @@ mod tests {
         );
         assert_eq!(profile(), Seen::Absent, "a link is not the program");
         let ours = write("etc/apparmor.d/b", &format!("{} {{\n", passt.display()));
-        assert_eq!(profile(), Seen::Is(ours));
+        assert_eq!(profile(), Seen::Is(ours.clone()));
+        assert_eq!(pasta().link, Some(root.join("bin/pasta")));
+        assert!(pasta().confines && pasta().is_for_it_alone);
+        let stranger = write("etc/apparmor.d/a", "profile a @{exec_path} {\n");
+        assert_eq!(profile(), Seen::Is(ours), "by name before by chance");
+        assert!(!pasta().is_for_it_alone);
+        fs::remove_file(stranger).unwrap();
         write("etc/apparmor.d/disable/b", "");
         assert_eq!(profile(), Seen::Absent);
         write(

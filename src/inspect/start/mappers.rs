@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use rustix::fs::getxattr;
+use rustix::fs::{StatVfsMountFlags, getxattr, statvfs};
 use rustix::io::Errno;
 
 use crate::facts::{MapperUnfit, Seen};
@@ -29,7 +29,10 @@ pub(in crate::inspect) fn unfit(places: &Places) -> [Seen<MapperUnfit>; 2] {
                 None => MapperUnfit::Missing,
             });
         };
+        let is_in_vain = statvfs(&path).map(|system| system.f_flag);
+        let is_in_vain = is_in_vain.is_ok_and(|flags| flags.contains(StatVfsMountFlags::NOSUID));
         match is_privileged(&path, capability) {
+            Ok(true) if is_in_vain => Seen::Is(MapperUnfit::NoSuid(path)),
             Ok(true) => Seen::Absent,
             Ok(false) => Seen::Is(MapperUnfit::Unprivileged(path)),
             Err(why) => Seen::Unknown(format!("look at {}: {why}", path.display())),

@@ -55,7 +55,7 @@ type Expected = [Option<(Part, &'static str)>; 3];
 
 #[test]
 fn drift_is_told_by_who_has_changed_what() {
-    use Part::{Bridge, Mtu, NewNetworks, RootlessKit, Tap, Wait};
+    use Part::{Bridge, Mtu, NewNetworks, Options, RootlessKit, Tap, Wait};
     type Case = (&'static str, fn(&mut Facts), &'static str, Expected);
     let cases: &[Case] = &[
         ("nothing", |_| {}, "", [None; 3]),
@@ -89,6 +89,18 @@ fn drift_is_told_by_who_has_changed_what() {
             ],
         ),
         (
+            "an option more",
+            |facts| written(facts, "FLAGS=--ipv6", "FLAGS=--ipv6 --debug"),
+            "",
+            [Some((Options, "FLAGS=--ipv6 --debug")), None, None],
+        ),
+        (
+            "an option less",
+            |facts| written(facts, "FLAGS=--ipv6", "FLAGS=--debug"),
+            "",
+            [Some((RootlessKit, "FLAGS=--debug")), None, None],
+        ),
+        (
             "a value that only systemd knows, and has not read",
             |facts| {
                 written(facts, "MTU=65520", "MTU=%t");
@@ -103,7 +115,7 @@ fn drift_is_told_by_who_has_changed_what() {
             "a value that is asked for since",
             |_| {},
             "mtu = 1400",
-            [None, Some((RootlessKit, "MTU=65520; needed is 1400")), None],
+            [None, Some((Mtu, "MTU=65520; needed is 1400")), None],
         ),
         (
             "no uplink",

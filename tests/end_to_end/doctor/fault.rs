@@ -18,6 +18,7 @@ pub(super) enum State {
 /// What becomes of dockerd.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Needs {
+    Mending,
     Nothing,
     Restart,
     Stops,
@@ -87,6 +88,7 @@ impl Fault {
             code: needed("code").to_owned(),
             severity: needed("severity").to_owned(),
             needs: match optional("needs") {
+                "MENDING" => Needs::Mending,
                 "RESTART" => Needs::Restart,
                 "STOPS" => Needs::Stops,
                 other => {
@@ -115,16 +117,21 @@ impl Fault {
     }
 
     pub(super) fn seed(&self, lab: &Lab, restart: bool) {
-        self.run(lab, "seed", restart);
+        self.run(lab, "seed", restart, "");
+    }
+
+    /// Where another one stands, and dockerd does what that one makes of it.
+    pub(super) fn seed_beside(&self, lab: &Lab, restart: bool) {
+        self.run(lab, "seed", restart, "ANYWAY=1 ");
     }
 
     pub(super) fn mend(&self, lab: &Lab, restart: bool) {
-        self.run(lab, "mend", restart);
+        self.run(lab, "mend", restart, "");
     }
 
-    fn run(&self, lab: &Lab, what: &str, restart: bool) {
+    fn run(&self, lab: &Lab, what: &str, restart: bool, how: &str) {
         let leave = if restart { "" } else { "NO_RESTART=1 " };
-        lab.root(&format!("{leave}/opt/lab/fault {what} {}", self.name))
+        lab.root(&format!("{leave}{how}/opt/lab/fault {what} {}", self.name))
             .exits(0);
     }
 }
