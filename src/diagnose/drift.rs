@@ -73,8 +73,8 @@ fn severity_of(part: Part) -> Severity {
 fn told_by(part: Part) -> &'static [Code] {
     match part {
         Part::RootlessKit => OF_ROOTLESSKIT,
-        Part::Tap => OF_TAP,
         Part::Mtu => OF_MTU,
+        Part::Tap => OF_TAP,
         Part::Options | Part::Wait => &[],
         Part::Bridge => OF_BRIDGE,
         Part::Subnet => &[Code::SubnetCollides],
