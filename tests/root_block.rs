@@ -164,6 +164,7 @@ fn a_range_that_is_taken_or_a_file_in_use_gets_no_line() {
     for (taken, lock, is_added) in [
         ("", None, true),
         ("# a comment\n::\nnonsense\nbob:1:2:3\n", None, true),
+        (" # alice:165536:65536\n#:165536:65536\n", None, true),
         ("bob:100000:65536\ncarol:231072:65536", None, true),
         ("bob:165536:65536\n", None, false),
         ("bob:231071:1\n", None, false),

@@ -63,7 +63,7 @@ fn add(facts: &Facts, lacking: &[(&str, &TooFew)]) -> Cure {
         let end = free + ENOUGH;
         lines.push(etc::existing(file));
         lines.push(format!(
-            "grep -qxF -e {line} {file} || (set -C; printf %s $$ > {file}.lock && trap 'rm {file}.lock' EXIT && awk -F: '$2 < {end} && $2 + $3 > {free} {{ exit 1 }}' {file} && {{ {}; }} && printf '%s\\n' {line} >> {file}) || {{ echo '{file} is in use, or {free} is taken by now: run rootless6 doctor again' >&2; false; }}",
+            "grep -qxF -e {line} {file} || (set -C; printf %s $$ > {file}.lock && trap 'rm {file}.lock' EXIT && awk -F: '!/^[[:space:]]*#/ && $2 < {end} && $2 + $3 > {free} {{ exit 1 }}' {file} && {{ {}; }} && printf '%s\\n' {line} >> {file}) || {{ echo '{file} is in use, or {free} is taken by now: run rootless6 doctor again' >&2; false; }}",
             etc::ended(file)
         ));
     }
