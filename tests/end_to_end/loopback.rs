@@ -6,8 +6,10 @@ use crate::harness::Lab;
 
 const WEB: &str = "web on 127.0.0.1:18080";
 
-/// One HTTP exchange, tried until somebody answers; a connection that is reset is no answer.
+/// One HTTP exchange, tried until somebody answers; a connection that is reset is no answer, and no
+/// reason to die of it (SIGPIPE).
 const ASK: &str = r#"
+    trap "" PIPE
     for try in 1 2 3 4 5; do
         exec 3<>/dev/tcp/127.0.0.1/18080 && printf 'GET / HTTP/1.0\r\n\r\n' >&3 &&
             read -r -t 5 line <&3 && echo $line && break
