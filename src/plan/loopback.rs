@@ -31,12 +31,14 @@ pub(super) fn note(facts: &Facts) -> Option<String> {
                 ports.join(", ")
             )
         }
+        // Nobody is hit now: the page has the ways out.
         Seen::Is(_) | Seen::Absent => {
-            "a port that is published on loopback alone (`-p 127.0.0.1:8080:80`) would not answer"
-                .to_owned()
+            return Some(format!(
+                "with pasta and RootlessKit {kit}, `-p 127.0.0.1:8080:80` does not answer and `-p 8080:80` does: `rootless6 explain loopback-publish-broken`"
+            ));
         }
         Seen::Unknown(why) => format!(
-            "a port that is published on loopback alone (`-p 127.0.0.1:8080:80`) stops answering, and whether there is one is unknown ({why})"
+            "what is published on loopback alone (`-p 127.0.0.1:8080:80`) stops answering, and whether there is any is unknown ({why})"
         ),
     };
     Some(format!(
