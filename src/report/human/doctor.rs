@@ -46,7 +46,8 @@ pub fn examination(facts: &Facts, examination: &Examination) -> String {
         text.push('\n');
     }
     let _ = writeln!(text, "{}", sum(facts, examination));
-    text
+    // Each part keeps apart from what comes before it, and before the first comes nothing.
+    text.trim_start_matches('\n').to_owned()
 }
 
 /// `doctor --quiet`: a line for each cause.
