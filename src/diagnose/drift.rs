@@ -24,6 +24,12 @@ const OF_ROOTLESSKIT: &[Code] = &[
 ];
 const OF_MTU: &[Code] = &[Code::MtuTrap];
 const OF_TAP: &[Code] = &[Code::RootlesskitWithoutIpv6Config];
+/// With a driver that has no IPv6 nobody misses the uplink.
+const TELLING_OF_TAP: &[Code] = &[
+    Code::RootlesskitWithoutIpv6Config,
+    Code::DriverWithoutIpv6,
+    Code::Ipv6FlagMissing,
+];
 const OF_BRIDGE: &[Code] = &[
     Code::BridgeWithoutIpv6,
     Code::Ip6tablesOff,
@@ -74,7 +80,7 @@ fn told_by(part: Part) -> &'static [Code] {
     match part {
         Part::RootlessKit => OF_ROOTLESSKIT,
         Part::Mtu => OF_MTU,
-        Part::Tap => OF_TAP,
+        Part::Tap => TELLING_OF_TAP,
         Part::Options | Part::Wait => &[],
         Part::Bridge => OF_BRIDGE,
         Part::Subnet => &[Code::SubnetCollides],
