@@ -24,7 +24,8 @@ const OF_ROOTLESSKIT: &[Code] = &[
 ];
 const OF_MTU: &[Code] = &[Code::MtuTrap];
 const OF_TAP: &[Code] = &[Code::RootlesskitWithoutIpv6Config];
-/// With a driver that has no IPv6 nobody misses the uplink.
+/// With a driver that has no IPv6 nobody misses pasta's MTU, nor the uplink.
+const TELLING_OF_MTU: &[Code] = &[Code::MtuTrap, Code::DriverWithoutIpv6];
 const TELLING_OF_TAP: &[Code] = &[
     Code::RootlesskitWithoutIpv6Config,
     Code::DriverWithoutIpv6,
@@ -79,7 +80,7 @@ fn severity_of(part: Part) -> Severity {
 fn told_by(part: Part) -> &'static [Code] {
     match part {
         Part::RootlessKit => OF_ROOTLESSKIT,
-        Part::Mtu => OF_MTU,
+        Part::Mtu => TELLING_OF_MTU,
         Part::Tap => TELLING_OF_TAP,
         Part::Options | Part::Wait => &[],
         Part::Bridge => OF_BRIDGE,
